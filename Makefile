@@ -1,0 +1,37 @@
+# Two commands for everybody: `make demo` and `make test`. Each makes .venv on its first run.
+PYTHON ?= python3
+RUN := .venv/bin/python
+
+.PHONY: demo test parity bench lint clean
+
+demo: .venv/installed
+	@$(RUN) -m comparisons article
+
+test: .venv/installed lint
+	$(RUN) -m pytest
+
+# every style × λ × seed, 500 epochs each: 60 runs of 100,000 updates
+parity: .venv/installed
+	$(RUN) -m comparisons parity \
+	  --style none --style penalty --style as_listed --style tack_on \
+	  --lamda 0.0005 --lamda 0.001 --lamda 0.003 \
+	  --seed 0 --seed 1 --seed 2 --seed 3 --seed 4
+
+bench: .venv/installed
+	$(RUN) benchmarks/speed.py
+
+lint: .venv/installed
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# exact versions from constraints.txt, for the build tools too (hence no build isolation)
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv --clear .venv
+	$(RUN) -m pip install --quiet --constraint constraints.txt hatchling editables
+	$(RUN) -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[test]'
+	@touch $@

@@ -1,0 +1,78 @@
+"""Does one experiment give the same weights on both sides?"""
+
+from dataclasses import dataclass
+
+import torch
+
+import reference.network
+import reference.train
+import torch_impl.train
+from comparisons.agreement import Agreement, ClosestCall, Lockstep, compare, lockstep
+from comparisons.side_by_side import Tick, ticking
+from comparisons.styles import Figures, figures
+from reference.data import Dataset
+from reference.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Task:
+    """An experiment to check, and its data."""
+
+    experiment: Experiment
+    data: Dataset
+    certify: bool = False  # check a rounded run in lockstep too
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the check of a task showed."""
+
+    task: Task
+    check: str
+    outcome: Agreement | Lockstep
+    figures: Figures  # of the reference's network
+    closest_call_ulps: int | None = None  # of a rounded run
+    certificate: Lockstep | None = None
+
+    @property
+    def lockstep(self) -> Lockstep | None:
+        """What lockstep showed, as the check itself or beside a free run."""
+        return self.outcome if isinstance(self.outcome, Lockstep) else self.certificate
+
+    @property
+    def certified(self) -> bool:
+        """Equal, and no value was ever closer to a rounding tie than the two sides were to each other there."""
+        return self.outcome.exit_status == 0 and self.certificate is not None and self.certificate.certified
+
+
+def free_run(task: Task, tick: Tick) -> Result:
+    """Both sides on their own, compared bit for bit after every update; with certify, lockstep along the same run."""
+    closest_call = ClosestCall()
+    agreement = compare(
+        ticking(reference.train.train(task.experiment, task.data, closest_call.step), tick),
+        torch_impl.train.train(task.experiment, task.data),
+    )
+    return Result(
+        task,
+        "free run",
+        agreement,
+        figures(agreement.reference, task.data, reference.network.predict),
+        closest_call.ulps,
+        lockstep(task.experiment, task.data, tick=tick) if task.certify else None,
+    )
+
+
+def in_lockstep(task: Task, tick: Tick) -> Result:
+    """The candidate restarted before every update, and compared within the tolerance of one update."""
+    outcome = lockstep(task.experiment, task.data, tick=tick)
+    return Result(task, "lockstep", outcome, figures(outcome.reference, task.data, reference.network.predict))
+
+
+# by precision: only rounded runs stay equal when they are left alone
+CHECKS = {"rounded": free_run, "float64": in_lockstep, "float32": in_lockstep}
+
+
+def check(task: Task, tick: Tick) -> Result:
+    """The check that the experiment's precision asks for."""
+    torch.set_num_threads(1)
+    return CHECKS[task.experiment.precision](task, tick)

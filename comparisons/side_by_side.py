@@ -1,0 +1,72 @@
+"""Rows of a table, computed in parallel processes, with a progress bar."""
+
+import gc
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Tick = Callable[[int], object]
+
+TICK = 200  # updates between two reports of a worker
+
+
+def ticking(updates: Iterable[Item], tick: Tick) -> Iterator[Item]:
+    """The updates themselves; tick(TICK) is called whenever so many more are done."""
+    for done, update in enumerate(updates):
+        yield update
+        if done % TICK == TICK - 1:
+            tick(TICK)
+
+
+def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], updates: int, title: str) -> list[Result]:
+    """[work(item, tick) for item in items], in parallel; each work ticks off its share of the updates.
+
+    Each process computes in one thread. There are more of them than processors: the rows of a table take
+    differently long, and so no processor is idle while another one still has several rows to do.
+    """
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read when a worker imports NumPy and torch
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["comparisons.article", "comparisons.parity"])  # torch is imported once, not per row
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("updates"),
+        TimeElapsedColumn(),
+    )
+    # on an error or Ctrl-C the manager goes first: the workers' next tick then fails, and ends them
+    with (
+        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        ProcessPoolExecutor(min(len(items), 2 * processors + 1), context, initializer=set_up_worker) as pool,
+        context.Manager() as manager,
+    ):
+        task = progress.add_task(title, total=updates)
+        ticks = manager.Queue()
+        futures = [pool.submit(work, item, ticks.put) for item in items]
+        try:
+            while not all(future.done() for future in futures):
+                for future in futures:
+                    if future.done():
+                        future.result()  # raises what the work raised, without waiting for the others
+                with suppress(queue.Empty):
+                    progress.advance(task, ticks.get(timeout=0.1))
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def set_up_worker() -> None:
+    """Leave Ctrl-C to the parent; spare the garbage collector the thousands of objects that importing made."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
