@@ -41,6 +41,22 @@ def article(
     return tables.article_status(results)
 
 
+def real(text: str) -> float:
+    """A number, or an error that shows what was given."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"a number is needed; got {text}") from None
+
+
+def whole(text: str) -> int:
+    """A whole number, or an error that shows what was given."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"a whole number is needed; got {text}") from None
+
+
 def sizes_of(text: str) -> tuple[int, ...]:
     """10-8-4 or 10,8,4 as (10, 8, 4)."""
     try:
@@ -52,21 +68,21 @@ def sizes_of(text: str) -> tuple[int, ...]:
 @app.command()
 def parity(
     style: Annotated[list[str], typer.Option(help="How λ enters an update.")] = [DEFAULT.style],
-    lamda: Annotated[list[float], typer.Option(help="λ, the coefficient of Σ|w|.")] = [DEFAULT.lamda],
-    seed: Annotated[list[int], typer.Option(help="Of the initial weights and the order of the items.")] = [
-        DEFAULT.seed
-    ],
-    epochs: Annotated[int, typer.Option(help="Passes over the training items.")] = DEFAULT.epochs,
+    lamda: Annotated[list[float], typer.Option(parser=real, help="λ, the coefficient of Σ|w|.")] = [DEFAULT.lamda],
+    seed: Annotated[
+        list[int], typer.Option(parser=whole, help="Of the initial weights and the order of the items.")
+    ] = [DEFAULT.seed],
+    epochs: Annotated[int, typer.Option(parser=whole, help="Passes over the training items.")] = DEFAULT.epochs,
     sizes: Annotated[
         list[str] | None,
         typer.Option(help="Units a layer, such as 10-8-4; without it one hidden layer of 8 units.", show_default=False),
     ] = None,
-    lr: Annotated[list[float], typer.Option(help="η, the learning rate.")] = [DEFAULT.lr],
-    l2: Annotated[list[float], typer.Option(help="λ₂, the coefficient of ½Σw².")] = [DEFAULT.l2],
+    lr: Annotated[list[float], typer.Option(parser=real, help="η, the learning rate.")] = [DEFAULT.lr],
+    l2: Annotated[list[float], typer.Option(parser=real, help="λ₂, the coefficient of ½Σw².")] = [DEFAULT.l2],
     loss: Annotated[list[str], typer.Option(help="squared_error or cross_entropy.")] = [DEFAULT.loss],
     softmax_derivative: Annotated[list[str], typer.Option(help="full or diagonal.")] = [DEFAULT.softmax_derivative],
     precision: Annotated[list[str], typer.Option(help="rounded, float64 or float32.")] = [DEFAULT.precision],
-    batch_size: Annotated[list[int], typer.Option(help="Items an update.")] = [DEFAULT.batch_size],
+    batch_size: Annotated[list[int], typer.Option(parser=whole, help="Items an update.")] = [DEFAULT.batch_size],
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A CSV or NPZ file; without it the article's data.")
     ] = None,

@@ -83,37 +83,49 @@ def split(path: Path, x: np.ndarray, t: np.ndarray) -> Dataset:
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Features and labels of a CSV file; blank lines are passed over."""
-    features, labels = [], []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = csv.reader(file)
-        try:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.reader(file)
             header = next(lines, [])
-            if len(header) < 2:
-                raise InputError(
-                    f"{path}, line 1: a header of one or more features and a class is needed; got {header}"
-                )
-            for row in filter(None, lines):
-                where = f"{path}, line {lines.line_num}"
-                if len(row) != len(header):
-                    raise InputError(f"{where}: {len(header)} columns are needed, as in the header; got {len(row)}")
-                features.append([number(text, where, column) for text, column in zip(row, header[:-1], strict=False)])
-                labels.append(row[-1].strip())
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path}: is not a CSV file in UTF-8 ({error})") from error
-    if not labels:
+            check_header(header, f"{path}, line 1")
+            items = [item(row, header, f"{path}, line {lines.line_num}") for row in lines if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: is not a CSV file in UTF-8 ({error})") from error
+    if not items:
         raise InputError(f"{path}: there are no items below the header")
+    features, labels = zip(*items, strict=True)
     return np.array(features), np.array(labels)
 
 
-def number(text: str, where: str, column: str) -> float:
-    """The finite number that a field of a CSV file holds."""
+def check_header(header: list[str], where: str) -> None:
+    """Raise InputError unless there are names for one or more features and a class."""
+    if len(header) < 2:
+        raise InputError(f"{where}: a header of one or more features and a class is needed; got {header}")
+    numbers = [name for name in header[:-1] if is_number(name)]
+    if numbers:
+        raise InputError(f"{where}: a header with names is needed; got the number {numbers[0]}")
+
+
+def item(row: list[str], header: list[str], where: str) -> tuple[list[float], str]:
+    """The features and the label of a line of a CSV file."""
+    if len(row) != len(header):
+        raise InputError(f"{where}: {len(header)} columns are needed, as in the header; got {len(row)}")
+    *features, label = row
+    for column, text in zip(header, features, strict=False):
+        if not (is_number(text) and math.isfinite(float(text))):
+            raise InputError(f"{where}, column {column}: a finite number is needed; got {text!r}")
+    if not label.strip():
+        raise InputError(f"{where}: the class label is missing")
+    return [float(text) for text in features], label.strip()
+
+
+def is_number(text: str) -> bool:
+    """Can float() read it?"""
     try:
-        value = float(text)
+        float(text)
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{where}, column {column}: a finite number is needed; got {text!r}")
-    return value
+        return False
+    return True
 
 
 def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -133,6 +145,8 @@ def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
         row, column = np.argwhere(~np.isfinite(x))[0]
         raise InputError(f"{path}: x[{row}, {column}] must be a finite number; got {x[row, column]}")
     if t.ndim == 1:
+        if t.dtype.kind == "f" and not np.isfinite(t).all():
+            raise InputError(f"{path}: every label in t must be a finite number")
         return x, t
     if not (np.isin(t, (0, 1)).all() and (t.sum(axis=1) == 1).all()):
         raise InputError(f"{path}: every row of a two-dimensional t must be one-hot (one 1, the rest 0)")

@@ -1,0 +1,253 @@
+"""How runs are compared: bits, ties, tolerances; each with a twin that must fail."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+import reference.train
+import torch_impl.train
+from comparisons.agreement import (
+    BLOCK,
+    TIE,
+    ClosestCall,
+    Difference,
+    compare,
+    lockstep,
+    tie_distance,
+)
+from reference.experiment import Experiment
+from reference.l1 import STYLES
+from reference.train import train
+
+SHORT = Experiment(epochs=2, batch_size=5)  # 80 updates
+
+
+def constant_run(*values):
+    """A run of a network of one weight and one bias, whose weight takes these values."""
+    return [[(np.array([[value]]), np.array([0.5]))] for value in values]
+
+
+def test_equal_runs():
+    """Every value has the same bits after every update."""
+    found = compare(constant_run(1.0, 2.0, 3.0), constant_run(1.0, 2.0, 3.0))
+
+    assert (2, 2, 0, None, True) == (
+        found.updates,
+        found.parameters,
+        found.differing,
+        found.first_difference,
+        found.moved,
+    )
+    assert 0 == found.exit_status
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        (2.0, np.nextafter(2.0, 3.0)),
+        (0.0, -0.0),
+        (2.0, np.nan),
+        (np.nan, 2.0),
+        (np.nan, np.nan),
+        (np.inf, np.inf),
+    ],
+    ids=["one ULP", "sign of zero", "NaN in the candidate", "NaN in the reference", "NaN in both", "infinity in both"],
+)
+def test_a_difference_is_located(value, other):
+    """One bit is a difference, at its update, parameter and index; what is not finite agrees with nothing."""
+    found = compare(constant_run(1.0, value, 3.0), constant_run(1.0, other, 3.0))
+
+    assert str(Difference(1, "W1", [0, 0], value, float(other))) == str(found.first_difference)
+    assert 0 == found.differing
+    assert 1 == found.exit_status
+
+
+def test_a_difference_is_located_beyond_the_first_block():
+    """The comparison looks at every update, in blocks."""
+    values = list(range(3 * BLOCK))
+    other = values.copy()
+    other[2 * BLOCK + 3] = -1
+
+    assert 2 * BLOCK + 3 == compare(constant_run(*values), constant_run(*other)).first_difference.update
+
+
+def test_a_difference_is_named_by_layer_and_index():
+    """b2[1] of a 2-3-2 network."""
+    parameters = [(np.ones((2, 3)), np.ones(3)), (np.ones((3, 2)), np.ones(2))]
+    other = [*parameters[:1], (np.ones((3, 2)), np.array([1.0, 1.5]))]
+    found = compare([parameters], [other])
+
+    assert Difference(0, "b2", [1], 1.0, 1.5) == found.first_difference
+    assert 13 + 4 == found.parameters
+
+
+@pytest.mark.parametrize("values", [(1.0,), (1.0, 1.0, 1.0)], ids=["no update", "nothing moved"])
+def test_nothing_compared_is_not_equal(values):
+    """Without an update, or without one that changed anything, equal runs prove nothing."""
+    assert 3 == compare(constant_run(*values), constant_run(*values)).exit_status
+
+
+def test_no_run_at_all_is_an_error():
+    """Two empty runs are not equal runs."""
+    with pytest.raises(ValueError, match="no run to compare"):
+        compare([], [])
+
+
+@pytest.mark.parametrize(("one", "other", "which"), [(2, 3, "reference"), (3, 2, "candidate")], ids=["short", "long"])
+def test_runs_of_different_length_are_an_error(one, other, which):
+    """A run that ends early is named."""
+    with pytest.raises(ValueError, match=f"the {which} run ends before update 2"):
+        compare(constant_run(*range(one)), constant_run(*range(other)))
+
+
+def test_other_shapes_are_an_error():
+    """A transposed weight is not compared element by element."""
+    with pytest.raises(ValueError, match="shapes"):
+        compare([[(np.ones((2, 3)), np.ones(3))]], [[(np.ones((3, 2)), np.ones(3))]])
+
+
+def test_tie_distance_by_hand():
+    """1 + 2⁻²⁴ is a tie; 1 + 2⁻²⁴ ± 2⁻⁵² are one ULP from it; 1 is 2²⁸ ULPs from the nearest; 1e-40 counts as 0."""
+    tie = 1 + 2**-24
+    values = np.array([tie, np.nextafter(tie, 2), np.nextafter(tie, 1), -tie, 1.0, 0.0, 1e-40])
+
+    assert [0, 1, 1, 0, TIE, TIE, 0] == tie_distance(values).tolist()
+
+
+def test_tie_distance_is_where_rounding_flips():
+    """A value moved by its distance and one ULP more, to the side of the tie, rounds to another float32."""
+    values = np.random.default_rng(0).normal(size=1000)
+    ulps = tie_distance(values)
+    below = (values.view(np.int64) & (2 * TIE - 1)) < TIE
+    beyond = (values.view(np.int64) + np.where(below, ulps + 1, -ulps - 1)).view(np.float64)
+    before = (values.view(np.int64) + np.where(below, ulps - 1, -ulps + 1)).view(np.float64)
+
+    assert (beyond.astype(np.float32) != values.astype(np.float32)).all()
+    assert (before.astype(np.float32) == values.astype(np.float32)).all()
+
+
+def test_closest_call_sees_every_update(data):
+    """It is the least tie distance of all values before rounding, the last of an incomplete block too."""
+    watched, expected = ClosestCall(), []
+
+    def step(parameters, x, t, experiment):
+        before = reference.train.update(parameters, x, t, experiment)
+        expected.extend(int(tie_distance(a.ravel()).min()) for layer in before for a in layer)
+        return reference.train.to_float32_grid(before)
+
+    runs = [list(train(replace(SHORT, epochs=8), data, s)) for s in (watched.step, step)]
+
+    assert 320 == len(runs[0]) - 1 > BLOCK
+    assert min(expected) == watched.ulps
+    assert 0 == compare(*runs).exit_status
+
+
+@pytest.mark.parametrize("precision", ["rounded", "float64", "float32"])
+@pytest.mark.parametrize("style", STYLES)
+def test_lockstep_is_within_its_tolerance(data, style, precision):
+    """Both sides differ by less than rounding can make of one update, at every update."""
+    found = lockstep(replace(SHORT, style=style, precision=precision), data)
+
+    assert (80, 124, 0, None) == (found.updates, found.parameters, found.differing, found.first_difference)
+    assert 0 == found.exit_status
+    assert found.used <= 1
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"sizes": (10, 6, 5, 4), "lr": 0.1, "l2": 0.01},
+        {"loss": "cross_entropy", "batch_size": 200},
+        {"softmax_derivative": "diagonal", "lr": 1.0},
+    ],
+    ids=["deep", "whole batch", "lr 1"],
+)
+def test_lockstep_holds_away_from_the_article(data, numbers):
+    """Other depths, batches and learning rates use no more than the tolerance."""
+    assert lockstep(replace(SHORT, precision="float64", **numbers), data).used <= 1
+
+
+@pytest.mark.parametrize("style", [style for style in STYLES if style != "none"])
+def test_the_tolerance_is_far_below_a_fault(data, style):
+    """λ off by 0.1 % is 10,000 times the tolerance in float64, at the first update."""
+    experiment = replace(SHORT, style=style, precision="float64")
+    found = lockstep(experiment, data, lambda e: torch_impl.train.stepper(replace(e, lamda=experiment.lamda * 1.001)))
+
+    assert 1 == found.first_difference.update
+    assert 1 == found.exit_status
+    assert found.used > 1e4
+
+
+def test_lockstep_sees_a_missing_penalty_in_float32(data):
+    """Twin of the float32 case above: ηλ = 1e-5 is outside its tolerance."""
+    experiment = replace(SHORT, style="penalty", precision="float32")
+    found = lockstep(experiment, data, lambda e: torch_impl.train.stepper(replace(e, style="none")))
+
+    assert 1 == found.first_difference.update
+
+
+def test_nan_is_outside_every_tolerance(data):
+    """A candidate that returns NaN fails at its first update."""
+
+    def nan(_experiment):
+        return lambda parameters, x, t: [(W * np.nan, b) for W, b in parameters]
+
+    found = lockstep(SHORT, data, nan)
+
+    assert (1, "W1", [0, 0]) == (found.first_difference.update, *list(vars(found.first_difference).values())[1:3])
+    assert 1 == found.exit_status
+    assert not found.certified
+
+
+def test_lockstep_without_updates_compares_nothing(data):
+    """Zero epochs are neither equal nor certified."""
+    found = lockstep(replace(SHORT, epochs=0), data)
+
+    assert 3 == found.exit_status
+    assert not found.certified
+
+
+def test_an_equal_run_is_certified(data):
+    """Every value was farther from a tie than the two sides were from each other."""
+    found = lockstep(SHORT, data)
+
+    assert found.certified
+    assert found.least_margin > 1
+
+
+def test_a_run_can_be_equal_without_a_certificate(data):
+    """Twin: a candidate as far from the reference as the nearest tie is, on the other side, still rounds equal."""
+
+    def lucky(experiment):
+        def step(parameters, x, t):
+            after = reference.train.update(parameters, x, t, experiment)
+            return [tuple(away_from_the_tie(array) for array in layer) for layer in after]
+
+        return step
+
+    def away_from_the_tie(array):
+        bits = array.view(np.int64)
+        below = (bits & (2 * TIE - 1)) < TIE
+        distance = np.minimum(tie_distance(array), 1000)
+        moved = (bits + np.where(below, -distance, distance)).view(np.float64)
+        return np.where(distance < 1000, moved, array)
+
+    found = lockstep(replace(SHORT, epochs=100), data, lucky)
+
+    assert 0 == found.exit_status
+    assert 1 == found.least_margin
+    assert not found.certified
+
+
+def test_lockstep_and_free_run_take_the_same_path(data):
+    """Lockstep of a rounded run ends where the free run ends."""
+    *_, end = train(SHORT, data)
+
+    assert (
+        0
+        == compare(
+            [end], [lockstep(SHORT, data, lambda e: partial(reference.train.step, experiment=e)).reference]
+        ).differing
+    )

@@ -1,0 +1,188 @@
+"""The command line: exit statuses, one line for bad input, result files."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import torch_impl.train
+from comparisons import parity, tables
+from comparisons.__main__ import main
+from reference.experiment import Experiment
+
+IRIS = str(Path(__file__).parents[1] / "data" / "iris.csv")
+QUICK = ["parity", "--epochs", "1", "--batch-size", "50"]
+
+
+@pytest.fixture(name="run")
+def run_in_this_process(monkeypatch, capsys):
+    """run(*arguments) -> exit status, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["comparisons", *map(str, arguments)])
+        status = main()
+        return status, *capsys.readouterr()
+
+    return run
+
+
+REFUSED = {
+    "unknown style": (["--style", "lasso"], "style must be one of none, penalty, as_listed, tack_on; got lasso"),
+    "negative lamda": (["--lamda", "-1"], "lamda must be a finite number >= 0; got -1.0"),
+    "lamda not finite": (["--lamda", "nan"], "lamda must be a finite number >= 0; got nan"),
+    "lamda not a number": (["--lamda", "much"], "Invalid value for '--lamda': a number is needed; got much"),
+    "seed not whole": (["--seed", "1.5"], "Invalid value for '--seed': a whole number is needed; got 1.5"),
+    "lr zero": (["--lr", "0"], "lr must be a finite number > 0; got 0.0"),
+    "sizes and data": (["--sizes", "4-8-3"], "sizes must begin with 10 (features) and end with 4 (classes) for the"),
+    "sizes not numbers": (["--sizes", "10-x-4"], "sizes must be whole numbers joined by '-', such as 10-8-4; got 10-x"),
+    "batch too large": (["--batch-size", "201"], "batch_size must be at most 200, the training items of the article's"),
+    "epochs": (["--epochs", "-1"], "epochs must be a whole number >= 0; got -1"),
+    "seed": (["--seed", "-1"], "seed must be a whole number >= 0; got -1"),
+    "loss": (["--loss", "mse"], "loss must be one of squared_error, cross_entropy; got mse"),
+    "derivative": (["--softmax-derivative", "half"], "softmax_derivative for squared_error must be one of full, diag"),
+    "precision": (["--precision", "half"], "precision must be one of rounded, float64, float32; got half"),
+    "no such file": (["--data", "none.csv"], "none.csv: cannot be read (No such file or directory)"),
+    "a folder": (["--data", "folder.csv"], "folder.csv: cannot be read (Is a directory)"),
+    "unknown option": (["--lambda", "1"], "No such option: --lambda"),
+    "json folder": (["--json", "none/r.json"], "--json none/r.json: there is no folder none"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
+def test_bad_input_is_one_line_and_exit_2(run, tmp_path, monkeypatch, options, message):
+    """What was wrong, where, what is allowed: one line on stderr, nothing on stdout, no traceback."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    status, out, err = run("parity", *options)
+
+    assert 2 == status
+    assert err.startswith(f"error: {message}")
+    assert 1 == err.count("\n")
+    assert "" == out
+
+
+def test_parity_on_a_file(run, tmp_path):
+    """Exit 0, and a result file with every field of every experiment of the matrix."""
+    path = tmp_path / "result.json"
+    status, out, _ = run(
+        *QUICK, "--data", IRIS, "--style", "none", "--style", "tack_on", "--seed", 0, "--seed", 1, "--json", path
+    )
+    entries = json.loads(path.read_text())["experiments"]
+
+    assert 0 == status
+    assert "4 of 4 runs agree bit for bit, after every update." in out
+    assert [("none", 0), ("none", 1), ("tack_on", 0), ("tack_on", 1)] == [(e["style"], e["seed"]) for e in entries]
+    for entry in entries:
+        assert {field.name for field in fields(Experiment)} <= set(entry)
+        assert (3, 0, 67, None) == tuple(entry[k] for k in ("updates", "differing", "parameters", "first_difference"))
+        assert [4, 8, 3] == entry["sizes"]
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_other_precisions_are_compared_in_lockstep(run, tmp_path, precision):
+    """Exit 0; how much of the tolerance was used is reported."""
+    status, out, _ = run(*QUICK, "--precision", precision, "--json", tmp_path / "r.json")
+    (entry,) = json.loads((tmp_path / "r.json").read_text())["experiments"]
+
+    assert 0 == status
+    assert "1 of 1 runs agree within the tolerance of every single update (lockstep)." in out
+    assert "lockstep" == entry["check"]
+    assert 0 < entry["tolerance_used"] <= 1
+
+
+def test_certify_adds_lockstep(run, tmp_path):
+    """A rounded run with --certify says how far it was from a differing bit."""
+    status, out, _ = run(*QUICK, "--certify", "--json", tmp_path / "r.json")
+    (entry,) = json.loads((tmp_path / "r.json").read_text())["experiments"]
+
+    assert 0 == status
+    assert "1 certified." in out
+    assert entry["certified"] is True
+    assert entry["least_margin"] > 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--epochs", "0"], ["--lr", "1e-30"], ["--epochs", "0", "--precision", "float64"]],
+    ids=["no update", "no move", "no lockstep"],
+)
+def test_nothing_compared_is_exit_3(run, options):
+    """Zero epochs, and a learning rate so small that rounding undoes every update."""
+    status, out, _ = run(*QUICK, *options)
+
+    assert 3 == status
+    assert "NOTHING COMPARED" in out
+    assert "0 of 1 runs agree" in out
+
+
+def test_a_run_that_overflows_is_exit_1(run):
+    """NaN on both sides is no agreement."""
+    status, out, _ = run(*QUICK, "--lr", "1e308", "--loss", "cross_entropy", "--precision", "float64")
+
+    assert 1 == status
+    assert "DIFFERENT" in out
+
+
+def test_a_difference_is_exit_1_and_says_where(data, monkeypatch, capsys):
+    """The page names update, parameter, index, both values, and the command that repeats it; JSON has them too."""
+    right = torch_impl.train.train
+    monkeypatch.setattr(torch_impl.train, "train", lambda e, d: right(replace(e, lamda=2 * e.lamda), d))
+    results = [parity.free_run(parity.Task(Experiment(epochs=1), data), lambda _n: None)]
+    tables.parity_page(results)
+    out = capsys.readouterr().out
+    (entry,) = tables.parity_json(results)["experiments"]
+
+    assert 1 == tables.parity_status(results)
+    assert "DIFFERENT, free run: first at update 1, W1[0, 0]: reference 0.006" in out
+    assert "again: python -m comparisons parity --seed 0 --lamda 0.001 --style penalty --epochs 1\n" in out
+    assert "0 of 1 runs agree" in out
+    assert (1, "W1", [0, 0]) == tuple(entry["first_difference"][k] for k in ("update", "parameter", "index"))
+    assert entry["first_difference"]["reference"] != entry["first_difference"]["candidate"]
+
+
+def test_nan_in_a_result_file_is_text(data, monkeypatch):
+    """JSON has no NaN: the file stays readable by every parser."""
+
+    def nan(experiment, data):
+        return [[(W * np.nan, b) for W, b in p] for p in right(experiment, data)]
+
+    right = torch_impl.train.train
+    monkeypatch.setattr(torch_impl.train, "train", nan)
+    results = [parity.free_run(parity.Task(Experiment(epochs=1), data), lambda _n: None)]
+    text = json.dumps(tables.parity_json(results), allow_nan=False)
+
+    assert "nan" == json.loads(text)["experiments"][0]["first_difference"]["candidate"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [("", 0), ('{"experiments": []}', 0), ("mine", 2), ('{"rows": []}', 2), ("7", 2)]
+)
+def test_a_file_of_the_user_is_not_overwritten(run, tmp_path, content, status):
+    """--json replaces an empty file and an earlier result of the same command, and nothing else."""
+    path = tmp_path / "r.json"
+    path.write_text(content)
+    found, _, err = run(*QUICK, "--json", path)
+
+    assert status == found
+    if status:
+        assert f"error: --json {path}: the file exists and is no result of this command; it is left as it is\n" == err
+        assert content == path.read_text()
+
+
+def test_as_a_program():
+    """python -m comparisons, in a process of its own, from another folder: exit 2 and one line; help is exit 0."""
+    environment = {**os.environ, "COLUMNS": "80"}
+    call = [sys.executable, "-m", "comparisons"]
+    bad = subprocess.run(
+        [*call, "parity", "--lamda", "-1"], capture_output=True, text=True, cwd="/", env=environment, check=False
+    )
+    good = subprocess.run([*call, "--help"], capture_output=True, text=True, cwd="/", env=environment, check=False)
+
+    assert (2, "", "error: lamda must be a finite number >= 0; got -1.0\n") == (bad.returncode, bad.stdout, bad.stderr)
+    assert 0 == good.returncode
+    assert "article" in good.stdout

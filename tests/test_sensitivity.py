@@ -1,0 +1,247 @@
+"""Wrong implementations: each turns the comparison red, at the right update."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import reference.train
+import torch_impl.train
+from comparisons.agreement import compare, lockstep
+from reference.data import Dataset
+from reference.experiment import Experiment, draw
+from reference.l1 import STYLES
+from reference.network import DELTAS, backward, forward, softmax
+from reference.train import fold, gradients, to_float32_grid
+
+EXPERIMENT = Experiment(epochs=3)
+TACK_ON = replace(EXPERIMENT, style="tack_on", lamda=0.0001)
+
+
+def torch_with(**numbers):
+    """PyTorch, trained with these numbers in place of the experiment's."""
+    return lambda experiment, data: torch_impl.train.train(replace(experiment, **numbers), data)
+
+
+def numpy_step(update):
+    """The reference with another update, (w, g, η, λ, whether w is a bias) -> w⁺, rounded."""
+
+    def step(parameters, x, t, experiment):
+        after = [
+            tuple(update(w, g, experiment.lr, experiment.lamda, w.ndim == 1) for w, g in zip(pair, slopes, strict=True))
+            for pair, slopes in zip(parameters, gradients(parameters, x, t, experiment), strict=True)
+        ]
+        return to_float32_grid(after)
+
+    return lambda experiment, data: reference.train.train(experiment, data, step)
+
+
+def biases_penalised(w, g, lr, lamda, bias):
+    """The penalty on every parameter, as model.parameters() gives them."""
+    return w - lr * (g + lamda * np.sign(w))
+
+
+def sign_after_the_step(w, g, lr, lamda, bias):
+    """Tack-on whose sign is of the weight that the step made."""
+    z = w - lr * g
+    return z if bias else z - lamda * np.sign(z)
+
+
+def sign_of_zero_is_one(w, g, lr, lamda, bias):
+    """The penalty with the derivative of |w| at 0 taken as 1."""
+    return w - lr * (g if bias else g + lamda * np.where(w >= 0, 1.0, -1.0))
+
+
+def lr_missing(w, g, lr, lamda, bias):
+    """The penalty tacked on without η."""
+    return w - lr * g if bias else (w - lr * g) - lamda * np.sign(w)
+
+
+def new_weights_in_backward(parameters, x, t, experiment):
+    """The output layer is updated first, and the hidden layer's gradient is taken through its new weights."""
+    style, (hidden, output) = STYLES[experiment.style], parameters
+    *h, z = forward(parameters, x)
+    delta = DELTAS[experiment.loss, experiment.softmax_derivative](softmax(z), t) / len(x)
+    _, (dW, db) = backward(parameters, h, delta)
+    output = (style(output[0], dW, experiment.lr, experiment.lamda), output[1] - experiment.lr * db)
+    (dV, dc), _ = backward([hidden, output], h, delta)
+    hidden = (style(hidden[0], dV, experiment.lr, experiment.lamda), hidden[1] - experiment.lr * dc)
+    return to_float32_grid([hidden, output])
+
+
+def shuffle_skipped(experiment, data):
+    """The second epoch repeats the order of the first."""
+    parameters, batches = draw(experiment, data)
+    taken = list(batches)
+    return fold(reference.train.step, parameters, iter(taken[:200] + taken[:200] + taken[400:]), experiment)
+
+
+def swapped(data):
+    """The last row of the training items in place of the first, and the first in place of the last."""
+    order = [199, *range(1, 199), 0]
+    return replace(data, x_train=data.x_train[order], t_train=data.t_train[order])
+
+
+def last_row_swapped(experiment, data):
+    """PyTorch on those items."""
+    return torch_impl.train.train(experiment, swapped(data))
+
+
+def nan_at_update_7(experiment, data):
+    """One weight is NaN after update 7."""
+    for update, parameters in enumerate(torch_impl.train.train(experiment, data)):
+        if update == 7:
+            parameters[1][0][2, 3] = np.nan
+        yield parameters
+
+
+# --- where each must be found, told without comparing the two runs ------------------------------------------------
+
+
+def at_first(experiment, data):
+    """At the first update: every weight feels the fault at once."""
+    return 1
+
+
+def at_7(experiment, data):
+    """Where it was planted."""
+    return 7
+
+
+def where_a_step_crosses_zero(experiment, data):
+    """The first update whose data step changes the sign of a weight: only there the two signs differ."""
+    parameters, batches = draw(experiment, data)
+    for update, (x, t) in enumerate(batches, start=1):
+        slopes = gradients(parameters, x, t, experiment)
+        for (W, _), (dW, _) in zip(parameters, slopes, strict=True):
+            if (np.sign(W - experiment.lr * dW) != np.sign(W)).any():
+                return update
+        parameters = reference.train.step(parameters, x, t, experiment)
+    raise AssertionError("no step crosses zero: the fault cannot be seen in this run")
+
+
+def where_batches_differ(other_batches):
+    """The first update that is given another item."""
+
+    def where(experiment, data):
+        own = draw(experiment, data)[1]
+        differ = [(x != y).any() for (x, _), (y, _) in zip(own, other_batches(experiment, data), strict=True)]
+        return 1 + differ.index(True)
+
+    return where
+
+
+def batches_with_shuffle_skipped(experiment, data):
+    """What shuffle_skipped trains on."""
+    taken = list(draw(experiment, data)[1])
+    return taken[:200] + taken[:200] + taken[400:]
+
+
+def batches_with_rows_swapped(experiment, data):
+    """What last_row_swapped trains on."""
+    return draw(experiment, swapped(data))[1]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A wrong implementation of an experiment, and the update at which it must be found."""
+
+    candidate: object
+    found_at: object = at_first
+    experiment: Experiment = EXPERIMENT
+
+
+FAULTS = {
+    "lamda 0.1 % off": Fault(torch_with(lamda=EXPERIMENT.lamda * 1.001)),
+    "sign reversed": Fault(torch_with(style="as_listed")),
+    "no L1": Fault(torch_with(style="none")),
+    "biases penalised": Fault(numpy_step(biases_penalised)),
+    "lr missing in L1": Fault(numpy_step(lr_missing)),
+    "lr twice in L1": Fault(torch_with(lamda=TACK_ON.lamda * TACK_ON.lr), experiment=TACK_ON),
+    "lr doubled": Fault(torch_with(lr=0.02)),
+    "diagonal for full": Fault(torch_with(softmax_derivative="diagonal")),
+    "cross-entropy for squared error": Fault(torch_with(loss="cross_entropy")),
+    "sign after the step": Fault(numpy_step(sign_after_the_step), where_a_step_crosses_zero, TACK_ON),
+    "new weights in backward": Fault(
+        lambda experiment, data: reference.train.train(experiment, data, new_weights_in_backward)
+    ),
+    "one shuffle skipped": Fault(shuffle_skipped, where_batches_differ(batches_with_shuffle_skipped)),
+    "last row swapped": Fault(last_row_swapped, where_batches_differ(batches_with_rows_swapped)),
+    "other seed": Fault(torch_with(seed=1), lambda experiment, data: 0),
+    "float32 arithmetic": Fault(torch_with(precision="float32")),
+    "no rounding": Fault(torch_with(precision="float64")),
+    "L2 added": Fault(torch_with(l2=0.0001)),
+    "sum over the batch": Fault(torch_with(lr=0.01 * 4), experiment=replace(EXPERIMENT, batch_size=4, lamda=0.0)),
+    "NaN": Fault(nan_at_update_7, at_7),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_found_at_its_update(data, fault):
+    """The comparison is red, and names the update at which the fault first acts."""
+    found = compare(reference.train.train(fault.experiment, data), fault.candidate(fault.experiment, data))
+
+    assert 1 == found.exit_status
+    assert fault.found_at(fault.experiment, data) == found.first_difference.update
+
+
+@pytest.mark.parametrize("experiment", [EXPERIMENT, TACK_ON], ids=["penalty", "tack-on"])
+def test_without_a_fault_it_is_green(data, experiment):
+    """Twin of all faults: the same experiments, rightly implemented, are equal."""
+    found = compare(reference.train.train(experiment, data), torch_impl.train.train(experiment, data))
+
+    assert 0 == found.exit_status
+
+
+def test_numpy_step_without_a_fault_is_the_reference(data):
+    """The scaffold of the planted updates adds no fault of its own."""
+    right = numpy_step(lambda w, g, lr, lamda, bias: STYLES["none" if bias else "penalty"](w, g, lr, lamda))
+
+    assert 0 == compare(reference.train.train(EXPERIMENT, data), right(EXPERIMENT, data)).exit_status
+
+
+def test_the_sign_of_zero_is_seen_once_a_weight_is_zero(data):
+    """A feature that is always 0 leaves its weights to L1 alone; one of them is 0 after update 1, and differs at 2.
+
+    η = ½ and λ = 2 |w| make W1[0, 0] exactly 0. Then its sign is 0 and it stays, or is taken as 1 and it moves.
+    """
+    x = data.x_train.copy()
+    x[:, 0] = 0
+    dead = replace(data, x_train=x)
+    weight = float(draw(EXPERIMENT, dead)[0][0][0][0, 0])
+    experiment = replace(EXPERIMENT, lr=0.5, lamda=2 * abs(weight))
+
+    found = compare(reference.train.train(experiment, dead), numpy_step(sign_of_zero_is_one)(experiment, dead))
+    right = compare(reference.train.train(experiment, dead), torch_impl.train.train(experiment, dead))
+
+    assert (2, "W1", [0, 0], 0.0) == tuple(vars(found.first_difference).values())[:4]
+    assert 0 == right.exit_status
+
+
+LOCKSTEP_FAULTS = {
+    "lamda 0.1 % off": {"lamda": EXPERIMENT.lamda * 1.001},
+    "sign reversed": {"style": "as_listed"},
+    "no L1": {"style": "none"},
+    "lr doubled": {"lr": 0.02},
+    "diagonal for full": {"softmax_derivative": "diagonal"},
+    "L2 added": {"l2": 0.0001},
+}
+
+
+@pytest.mark.parametrize("precision", ["rounded", "float64"])
+@pytest.mark.parametrize("numbers", LOCKSTEP_FAULTS.values(), ids=LOCKSTEP_FAULTS)
+def test_lockstep_finds_it_too(data, numbers, precision):
+    """Restarted before every update, the fault is outside the tolerance at the first one."""
+    experiment = replace(EXPERIMENT, epochs=1, precision=precision)
+    found = lockstep(experiment, data, lambda e: torch_impl.train.stepper(replace(e, **numbers)))
+
+    assert 1 == found.exit_status
+    assert 1 == found.first_difference.update
+
+
+def test_data_of_another_problem_is_another_run(data):
+    """Twin of the data set: the labels have an effect."""
+    other = Dataset("reversed", "", data.x_train, data.t_train[::-1], data.x_test, data.t_test)
+    found = compare(reference.train.train(EXPERIMENT, data), torch_impl.train.train(EXPERIMENT, other))
+
+    assert 1 == found.exit_status
