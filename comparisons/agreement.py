@@ -248,9 +248,8 @@ def lockstep(
             values = flatten([expected])[0]
             gap = np.abs(values - flatten([actual])[0])
             allowed = np.repeat(tolerances(parameters, expected, x, experiment), sizes)
-            outside = ~(
-                (gap <= allowed) & np.isfinite(allowed)
-            )  # written so that NaN is outside, and inf allows nothing
+            # written so that NaN is outside, and an infinite tolerance allows nothing
+            outside = ~((gap <= allowed) & np.isfinite(allowed))
             if first is None and outside.any():
                 first = locate(update, outside, expected, actual)
             ever |= outside

@@ -45,15 +45,15 @@ def experiment(
 NO_L1 = Row("no L1", experiment("none", 0.0), Published(188, 22))
 AS_LISTED = Row("L1 as listed", experiment("as_listed", 0.001), Published(189, 27))
 PENALTY = Row("explicit penalty", experiment("penalty", 0.001))
-TACK_ON = Row("tack-on, the same λ", experiment("tack_on", 0.001))
-TACK_ON_SCALED = Row("tack-on, η·λ", experiment("tack_on", 0.00001))
+TACK_ON = Row("tack-on", experiment("tack_on", 0.001))
+TACK_ON_SCALED = Row("tack-on", experiment("tack_on", 0.00001))
 
 ROWS = (NO_L1, AS_LISTED, PENALTY, TACK_ON, TACK_ON_SCALED)
 
 # the same network with the whole soft-max derivative, and with cross-entropy
 FURTHER_ROWS = tuple(
     Row(f"{name}, {words}", experiment(style, lamda, "full", loss))
-    for loss, words in (("squared_error", "whole derivative"), ("cross_entropy", "cross-entropy"))
+    for loss, words in (("squared_error", "full"), ("cross_entropy", "cross-entropy"))
     for name, style, lamda in (("no L1", "none", 0.0), ("penalty", "penalty", 0.001))
 )
 

@@ -36,7 +36,7 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
     """
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read when a worker imports NumPy and torch
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["comparisons.article", "comparisons.parity"])  # torch is imported once, not per row
+    context.set_forkserver_preload(["torch_impl.train"])  # torch is imported once, not by every worker
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     columns = (
         TextColumn("{task.description}"),

@@ -2,11 +2,13 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -16,7 +18,7 @@ from comparisons.styles import SMALL
 from reference.data import InputError
 from reference.experiment import Experiment
 
-LEAST_WIDTH = 96  # where the output is no terminal, or a narrower one: lines are then as README.md shows them
+LEAST_WIDTH = 98  # also where the output is no terminal, or a narrower one: README.md shows it so
 
 
 def console() -> Console:
@@ -24,6 +26,11 @@ def console() -> Console:
     found = Console(highlight=False)
     found.width = max(found.width, LEAST_WIDTH)
     return found
+
+
+def new_table() -> Table:
+    """Columns without lines, and no blanks at the ends of rows."""
+    return Table(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True, header_style="bold")
 
 
 def worst(exit_statuses: Sequence[int]) -> int:
@@ -41,16 +48,16 @@ def article_status(results: Sequence[article.Result]) -> int:
 
 def article_page(results: Sequence[article.Result]) -> None:
     """Print the article's table, what it means, and the worked example."""
-    table = Table(box=None, padding=(0, 1), header_style="bold", collapse_padding=True)
-    table.add_column("\n")
+    table = new_table()
+    table.add_column("\n", no_wrap=True)
     table.add_column("\nλ")
     columns = "NumPy\ntrain test", "PyTorch\ntrain test", "published\ntrain test", "\nΣ|w|", f"|w|<\n{SMALL}"
-    for header in (*columns, "exact\nzeros", "differing\nparameters", "closest call\nULPs"):
+    for header in (*columns, "exact\nzeros", "differing\nparameters", "closest\ncall"):
         table.add_column(header, justify="right")
     for r in results:
         table.add_row(
             r.row.name,
-            format(r.row.experiment.lamda, "g") if r.row.experiment.style != "none" else "",
+            np.format_float_positional(r.row.experiment.lamda) if r.row.experiment.lamda else "",
             *(f"{side.train:5d} {side.test:4d}" for side in (r.numpy, r.torch)),
             f"{r.row.published.train:5d} {r.row.published.test:4d}" if r.row.published else "",
             f"{r.numpy.sum_abs:.2f}",
@@ -60,22 +67,20 @@ def article_page(results: Sequence[article.Result]) -> None:
             str(r.closest_call_ulps),
         )
     out = console()
-    out.print(
-        f"The article's network, trained twice: {results[0].agreement.updates:,} updates in NumPy, as many in PyTorch."
-    )
-    out.print("Correct items of 200 (train) and 40 (test); the weights are those of both sides.\n")
+    updates = results[0].agreement.updates
+    out.print(f"The article's network, trained twice: {updates:,} updates in NumPy, as many in PyTorch.")
+    out.print("train, test: correct items of 200 and of 40. λ: the strength of L1. w: the weights, at the end.")
+    out.print("closest call: how near any value came to being rounded otherwise, in units of its last place.\n")
     out.print(table)
     for sentence in article_sentences({r.row: r for r in results}):
-        out.print(f"\n{sentence}")
+        out.print(f"\n{textwrap.fill(sentence, LEAST_WIDTH)}")
     out.print(
         f"\nThe article's worked example, one weight w = {article.WEIGHT} with gradient {article.GRADIENT},"
         f" η = {article.LR}, λ = {article.LAMDA}:"
     )
     for style in ("penalty", "tack_on"):
-        out.print(
-            f"  {style:8} {article.WEIGHT} → {article.numpy_example(style):.4f} in NumPy,"
-            f" {article.torch_example(style):.4f} in PyTorch"
-        )
+        numpy, torch = article.numpy_example(style), article.torch_example(style)
+        out.print(f"  {style:8} {article.WEIGHT} → {numpy:.4f} in NumPy, {torch:.4f} in PyTorch")
 
 
 def article_sentences(results: dict[article.Row, article.Result]) -> list[str]:
@@ -86,8 +91,8 @@ def article_sentences(results: dict[article.Row, article.Result]) -> list[str]:
     apart = [r for r in results.values() if r.agreement.exit_status]
     missed = [r.row.name for r in (none, listed) if not r.reproduced]
     return [
-        "The published figures are reproduced by both implementations: "
-        + " and ".join(f"{r.row.name} {percent(r)}" for r in (none, listed))
+        "Both published results are reproduced, by both implementations: "
+        + "; ".join(f"{r.row.name}, {percent(r)}" for r in (none, listed))
         + "."
         if not missed
         else f"NOT reproduced: the published figures for {' and '.join(missed)}.",
@@ -95,7 +100,7 @@ def article_sentences(results: dict[article.Row, article.Result]) -> list[str]:
         f" from zero, and Σ|w| goes from {none.numpy.sum_abs:.2f} to {listed.numpy.sum_abs:.2f}. The penalty that the"
         f" article derives gives {percent(penalty)}, and Σ|w| = {penalty.numpy.sum_abs:.2f}.",
         f"Tack-on with the same λ destroys the network ({percent(tack_on)}, Σ|w| = {tack_on.numpy.sum_abs:.2f}): the"
-        " learning rate does not scale it. With η·λ it gives"
+        " learning rate η does not scale it. With η·λ it gives"
         + (" the same bits as the penalty" if same == 0 else f" NOT the same bits as the penalty: {same} differ")
         + ", in NumPy, in PyTorch and across.",
         f"All {len(results)} networks are equal bit for bit in NumPy and PyTorch, after every single update."
@@ -140,9 +145,10 @@ def parity_status(results: Sequence[parity.Result]) -> int:
 def parity_page(results: Sequence[parity.Result]) -> None:
     """Print a row a run, and below them the verdict."""
     experiments = [asdict(r.task.experiment) for r in results]
-    fields = [f for f in experiments[0] if f in COLUMNS or len({e[f] for e in experiments}) > 1]
+    varying = [f for f in experiments[0] if len({e[f] for e in experiments}) > 1]
+    fields = [*COLUMNS, *(f for f in varying if f not in COLUMNS)]
     shown = [column for column in OUTCOME if any(OUTCOME[column](r) for r in results)]
-    table = Table(box=None, padding=(0, 1), header_style="bold", collapse_padding=True)
+    table = new_table()
     for header in (*fields, *shown):
         table.add_column(header, justify="left" if header == "style" else "right")
     for r, e in zip(results, experiments, strict=True):
@@ -163,7 +169,6 @@ def parity_page(results: Sequence[parity.Result]) -> None:
 
 # what a run showed, by column; a column that is empty for every run is not shown
 OUTCOME: dict[str, Callable[[parity.Result], str]] = {
-    "check": lambda r: r.check,
     "updates": lambda r: f"{r.outcome.updates:,}",
     "train": lambda r: str(r.figures.train),
     "test": lambda r: str(r.figures.test),

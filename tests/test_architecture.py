@@ -129,7 +129,7 @@ def test_init_is_a_docstring(package):
 
 
 def test_styles_are_named_in_tables_alone():
-    """No branch on a style's name: `== "penalty"` and the like do not occur."""
+    """No branch on a style's name: `== "penalty"` and the like occur nowhere."""
     for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         for style in reference.l1.STYLES:
-            assert f'== "{style}"' not in path.read_text().replace('if r.row.experiment.style != "none"', "")
+            assert f'= "{style}"' not in path.read_text().replace(f'style: str = "{style}"', "")

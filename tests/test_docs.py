@@ -1,0 +1,54 @@
+"""README and CONTRIBUTING: what they show is what the code does."""
+
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import reference.l1
+import torch_impl.l1
+from reference.l1 import STYLES
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def test_the_parity_example_is_what_the_program_prints():
+    """The command in the README, run as it stands there, prints what is shown below it."""
+    command, shown = re.search(r"<!-- parity -->\n```\n\$ python (.*)\n((?:.*\n)*?)```", README).groups()
+    done = subprocess.run([sys.executable, *shlex.split(command)], capture_output=True, text=True, cwd=ROOT, check=True)
+
+    assert shown == done.stdout
+
+
+def test_the_python_example_runs():
+    """The README's Python block."""
+    exec(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1], {})
+
+
+def test_the_readme_lists_every_style_by_its_formula():
+    """A row for each style, with the formula that its docstring begins with."""
+    for name, style in STYLES.items():
+        formula = style.__doc__.splitlines()[0].split(",")[0].split(".  ")[0].replace(" ", "").rstrip(".")
+        assert formula in README.split(f"| `{name}` |")[1].splitlines()[0].replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "style"), [("reference/l1.py", reference.l1.tack_on), ("torch_impl/l1.py", torch_impl.l1.tack_on)]
+)
+def test_contributing_quotes_the_source(file, style):
+    """The functions that it shows are those in the code."""
+    shown = CONTRIBUTING.split(f"<!-- {file}: tack_on -->")[1].split("```python\n")[1].split("```")[0]
+
+    assert inspect.getsource(style) == inspect.cleandoc(shown) + "\n"
+
+
+@pytest.mark.parametrize("target", re.findall(r"^`?(make \w+)|`(make \w+)`", README, re.MULTILINE))
+def test_every_make_target_exists(target):
+    """What the README tells to make is in the Makefile."""
+    assert f"\n{''.join(target).split()[1]}:" in (ROOT / "Makefile").read_text()
