@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_contributing_quotes_the_source(file, style):
     """The functions that it shows are those in the code."""
     shown = CONTRIBUTING.split(f"<!-- {file}: tack_on -->")[1].split("```python\n")[1].split("```")[0]
 
-    assert inspect.getsource(style) == inspect.cleandoc(shown) + "\n"
+    assert inspect.getsource(style) == textwrap.dedent(shown).rstrip(" ")
 
 
 @pytest.mark.parametrize("target", re.findall(r"^`?(make \w+)|`(make \w+)`", README, re.MULTILINE))
