@@ -13,7 +13,8 @@ from comparisons import tables
 from comparisons.side_by_side import side_by_side
 from reference import data as datasets
 from reference.data import InputError
-from reference.experiment import Experiment, check_fit, updates_of
+from reference.experiment import DTYPES, Experiment, check_fit, updates_of
+from reference.l1 import STYLES
 from reference.train import check_names
 
 DEFAULT = Experiment()
@@ -67,7 +68,7 @@ def sizes_of(text: str) -> tuple[int, ...]:
 
 @app.command()
 def parity(
-    style: Annotated[list[str], typer.Option(help="How λ enters an update.")] = [DEFAULT.style],
+    style: Annotated[list[str], typer.Option(help=f"How λ enters an update: {', '.join(STYLES)}.")] = [DEFAULT.style],
     lamda: Annotated[list[float], typer.Option(parser=real, help="λ, the coefficient of Σ|w|.")] = [DEFAULT.lamda],
     seed: Annotated[
         list[int], typer.Option(parser=whole, help="Of the initial weights and the order of the items.")
@@ -81,7 +82,7 @@ def parity(
     l2: Annotated[list[float], typer.Option(parser=real, help="λ₂, the coefficient of ½Σw².")] = [DEFAULT.l2],
     loss: Annotated[list[str], typer.Option(help="squared_error or cross_entropy.")] = [DEFAULT.loss],
     softmax_derivative: Annotated[list[str], typer.Option(help="full or diagonal.")] = [DEFAULT.softmax_derivative],
-    precision: Annotated[list[str], typer.Option(help="rounded, float64 or float32.")] = [DEFAULT.precision],
+    precision: Annotated[list[str], typer.Option(help=f"One of {', '.join(DTYPES)}.")] = [DEFAULT.precision],
     batch_size: Annotated[list[int], typer.Option(parser=whole, help="Items an update.")] = [DEFAULT.batch_size],
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A CSV or NPZ file; without it the article's data.")
@@ -127,7 +128,8 @@ def main() -> int:
         return app(standalone_mode=False, prog_name="python -m comparisons") or 0
     except (InputError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        print(f"error: {message}", file=sys.stderr)
+        if message:  # empty where the help was printed, because there was no command
+            print(f"error: {message}", file=sys.stderr)
         return 2
 
 

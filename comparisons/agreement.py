@@ -6,20 +6,32 @@ float64 and float32 agree within a tolerance, and a rounded run shows how far it
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice, zip_longest
+from typing import TypeVar
 
 import numpy as np
 
 import reference.train
 import torch_impl.train
-from comparisons.side_by_side import Tick, ticking
 from reference.data import Dataset
 from reference.experiment import Experiment, Parameters, draw
 from reference.train import to_float32_grid
 
 Update = Callable[[Parameters, np.ndarray, np.ndarray], Parameters]
+Item = TypeVar("Item")
+Tick = Callable[[int], object]
+
+TICK = 200  # updates between two reports of how far a run has come
+
+
+def ticking(updates: Iterable[Item], tick: Tick) -> Iterator[Item]:
+    """The updates themselves; tick(TICK) is called whenever so many more are done."""
+    for done, update in enumerate(updates):
+        yield update
+        if done % TICK == TICK - 1:
+            tick(TICK)
 
 
 @dataclass(frozen=True)

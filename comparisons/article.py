@@ -12,8 +12,7 @@ import reference.train
 import torch_impl.l1
 import torch_impl.network
 import torch_impl.train
-from comparisons.agreement import Agreement, ClosestCall, compare, differing_bits, flatten
-from comparisons.side_by_side import Tick, ticking
+from comparisons.agreement import Agreement, ClosestCall, Tick, compare, differing_bits, flatten, ticking
 from comparisons.styles import Figures, figures
 from reference.experiment import Experiment
 

@@ -7,8 +7,7 @@ import torch
 import reference.network
 import reference.train
 import torch_impl.train
-from comparisons.agreement import Agreement, ClosestCall, Lockstep, compare, lockstep
-from comparisons.side_by_side import Tick, ticking
+from comparisons.agreement import Agreement, ClosestCall, Lockstep, Tick, compare, lockstep, ticking
 from comparisons.styles import Figures, figures
 from reference.data import Dataset
 from reference.experiment import Experiment

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import queue
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -13,19 +13,10 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from comparisons.agreement import Tick
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Tick = Callable[[int], object]
-
-TICK = 200  # updates between two reports of a worker
-
-
-def ticking(updates: Iterable[Item], tick: Tick) -> Iterator[Item]:
-    """The updates themselves; tick(TICK) is called whenever so many more are done."""
-    for done, update in enumerate(updates):
-        yield update
-        if done % TICK == TICK - 1:
-            tick(TICK)
 
 
 def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], updates: int, title: str) -> list[Result]:
@@ -38,6 +29,7 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch_impl.train"])  # torch is imported once, not by every worker
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    terminal = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -47,7 +39,7 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
     )
     # on an error or Ctrl-C the manager goes first: the workers' next tick then fails, and ends them
     with (
-        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress,
         ProcessPoolExecutor(min(len(items), 2 * processors + 1), context, initializer=set_up_worker) as pool,
         context.Manager() as manager,
     ):

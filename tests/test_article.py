@@ -28,7 +28,7 @@ def the_demo(tmp_path_factory):
     path = tmp_path_factory.mktemp("article") / "article.json"
     call = [sys.executable, "-m", "comparisons", "article", "--json", str(path)]
     done = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (0, "") == (done.returncode, done.stderr.strip())
+    assert (0, "") == (done.returncode, done.stderr)
     return done.stdout, json.loads(path.read_text())
 
 
