@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from comparisons import article, parity
-from comparisons.agreement import Difference, Lockstep
+from comparisons.agreement import Lockstep
 from comparisons.styles import SMALL
 from reference.data import InputError
 from reference.experiment import Experiment
@@ -124,7 +124,7 @@ def article_json(results: Sequence[article.Result]) -> dict[str, Any]:
             "torch": asdict(r.torch),
             "differing": r.agreement.differing,
             "parameters": r.agreement.parameters,
-            "first_difference": difference_json(r.agreement.first_difference),
+            "first_difference": r.agreement.first_difference and asdict(r.agreement.first_difference),
             "closest_call_ulps": r.closest_call_ulps,
         }
         for r in results
@@ -155,10 +155,10 @@ def parity_page(results: Sequence[parity.Result]) -> None:
         table.add_row(*(field_text(e[f]) for f in fields), *(OUTCOME[column](r) for column in shown))
     out = console()
     data = results[0].task.data
-    out.print(
-        f"{data.name}: {len(data.x_train)} training and {len(data.x_test)} test items."
-        " Reference: NumPy, candidate: PyTorch.\n"
-    )
+    common = ", ".join(f"{f} {field_text(experiments[0][f])}" for f in experiments[0] if f not in fields)
+    items = f"{len(data.x_train)} training and {len(data.x_test)} test items"
+    out.print(textwrap.fill(f"{data.name}: {items}; {common}.", LEAST_WIDTH))
+    out.print("Reference: NumPy, candidate: PyTorch.\n")
     out.print(table)
     out.print()
     for r in results:
@@ -182,10 +182,8 @@ OUTCOME: dict[str, Callable[[parity.Result], str]] = {
 
 
 def field_text(value: object) -> str:
-    """A field of an experiment in a table: sizes as 10-8-4, numbers as short as they go."""
-    if isinstance(value, tuple):
-        return "-".join(map(str, value))
-    return format(value, "g") if isinstance(value, float) else str(value)
+    """A field of an experiment as it is given on the command line: sizes as 10-8-4."""
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def verdict(result: parity.Result) -> str:
@@ -234,7 +232,7 @@ def parity_entry(r: parity.Result) -> dict[str, Any]:
         "updates": r.outcome.updates,
         "differing": r.outcome.differing,
         "parameters": r.outcome.parameters,
-        "first_difference": difference_json(r.outcome.first_difference),
+        "first_difference": r.outcome.first_difference and asdict(r.outcome.first_difference),
         "moved": r.outcome.moved,
         "train": r.figures.train,
         "test": r.figures.test,
@@ -247,16 +245,6 @@ def parity_entry(r: parity.Result) -> dict[str, Any]:
 
 
 # --- result files -------------------------------------------------------------------------------------------------
-
-
-def difference_json(difference: Difference | None) -> dict[str, Any] | None:
-    """A difference; a value that JSON has no number for (NaN, inf) is written as a string."""
-    if difference is None:
-        return None
-    return {
-        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in asdict(difference).items()
-    }
 
 
 def refuse_to_overwrite(path: Path | None, key: str) -> None:
@@ -280,6 +268,15 @@ def refuse_to_overwrite(path: Path | None, key: str) -> None:
 
 
 def write_json(path: Path | None, result: dict[str, Any]) -> None:
-    """Write a result file, if one was asked for."""
+    """Write a result file, if one was asked for. What JSON has no number for (NaN, inf) is written as a string."""
     if path is not None:
-        path.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(finite(result), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def finite(value: Any) -> Any:
+    """The same, with every number that is not finite as a string."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

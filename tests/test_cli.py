@@ -108,14 +108,15 @@ def test_certify_adds_lockstep(run, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [["--epochs", "0"], ["--lr", "1e-30"], ["--epochs", "0", "--precision", "float64"]],
-    ids=["no update", "no move", "no lockstep"],
+    [["--epochs", "0"], ["--lr", "1e-30"], ["--epochs", "0", "--precision", "float64"], ["--epochs", "0", "--certify"]],
+    ids=["no update", "no move", "no lockstep", "no certificate"],
 )
-def test_nothing_compared_is_exit_3(run, options):
+def test_nothing_compared_is_exit_3(run, tmp_path, options):
     """Zero epochs, and a learning rate so small that rounding undoes every update."""
-    status, out, _ = run(*QUICK, *options)
+    status, out, _ = run(*QUICK, *options, "--json", tmp_path / "r.json")
 
     assert 3 == status
+    assert json.loads((tmp_path / "r.json").read_text())["experiments"]
     assert "NOTHING COMPARED" in out
     assert "0 of 1 runs agree" in out
 
@@ -145,7 +146,7 @@ def test_a_difference_is_exit_1_and_says_where(data, monkeypatch, capsys):
     assert entry["first_difference"]["reference"] != entry["first_difference"]["candidate"]
 
 
-def test_nan_in_a_result_file_is_text(data, monkeypatch):
+def test_nan_in_a_result_file_is_text(data, monkeypatch, tmp_path):
     """JSON has no NaN: the file stays readable by every parser."""
 
     def nan(experiment, data):
@@ -154,9 +155,13 @@ def test_nan_in_a_result_file_is_text(data, monkeypatch):
     right = torch_impl.train.train
     monkeypatch.setattr(torch_impl.train, "train", nan)
     results = [parity.free_run(parity.Task(Experiment(epochs=1), data), lambda _n: None)]
-    text = json.dumps(tables.parity_json(results), allow_nan=False)
+    tables.write_json(tmp_path / "r.json", tables.parity_json(results))
 
-    assert "nan" == json.loads(text)["experiments"][0]["first_difference"]["candidate"]
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    (entry,) = json.loads((tmp_path / "r.json").read_text(), parse_constant=refuse)["experiments"]
+    assert "nan" == entry["first_difference"]["candidate"]
 
 
 @pytest.mark.parametrize(

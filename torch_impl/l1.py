@@ -106,6 +106,7 @@ class Attached:
         # only now is it known which parameters have a gradient: step(closure) computes them
         if self._around_step is not None:
             advance(part for w, part in self._begun if w.requires_grad and w.grad is not None)
+            self._begun = []
 
 
 @torch.no_grad()
