@@ -19,6 +19,15 @@ def strict_arithmetic():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def plain_text():
+    """What is compared with README.md is plain text, whatever the terminal of the tests wishes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+            patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture(name="data", scope="session")
 def article_data():
     """The article's 200 training and 40 test items."""
