@@ -27,9 +27,10 @@ def test_the_parity_example_is_what_the_program_prints():
     assert shown == done.stdout
 
 
-def test_the_python_example_runs():
-    """The README's Python block."""
-    exec(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1], {})
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL), ids=["compare", "hooks"])
+def test_the_python_examples_run(code):
+    """The README's Python blocks."""
+    exec(code, {})
 
 
 def test_the_readme_lists_every_style_by_its_formula():
