@@ -189,7 +189,9 @@ def field_text(value: object) -> str:
 def verdict(result: parity.Result) -> str:
     """Where a run differs, or why nothing was compared."""
     if result.outcome.first_difference:
-        return f"DIFFERENT, {result.check}: first at {result.outcome.first_difference}"
+        end = f"{result.outcome.differing} of {result.outcome.parameters} differ at the end"
+        near = "" if result.closest_call_ulps is None else f"; closest call {result.closest_call_ulps} ULPs"
+        return f"DIFFERENT, {result.check}: first at {result.outcome.first_difference}; {end}{near}"
     if result.outcome.updates == 0:
         return "NOTHING COMPARED: there was no update"
     return "NOTHING COMPARED: no parameter moved, so that equal weights prove nothing"
