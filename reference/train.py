@@ -23,9 +23,8 @@ def check_names(experiment: Experiment) -> None:
 def gradients(parameters: Parameters, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> Parameters:
     """∂E/∂W_k and ∂E/∂b_k of the data loss, mean over the batch, in the shape of the parameters."""
     *h, z = forward(parameters, x)
-    delta = DELTAS[experiment.loss, experiment.softmax_derivative](softmax(z), t) / float(
-        x.shape[-2]
-    )  # NumPy divides by a float in half the time
+    batch = float(x.shape[-2])  # NumPy divides by a float in half the time
+    delta = DELTAS[experiment.loss, experiment.softmax_derivative](softmax(z), t) / batch
     return backward(parameters, h, delta)
 
 
