@@ -56,6 +56,7 @@ class Agreement:
     updates: int
     parameters: int
     differing: int  # after the last update
+    updates_apart: int  # after how many updates anything differed
     first_difference: Difference | None
     moved: bool  # did the reference's training change anything?
     reference: Parameters = field(repr=False)  # after the last update
@@ -104,7 +105,7 @@ def compare(reference: Iterable[Parameters], candidate: Iterable[Parameters]) ->
     Raises ValueError if a run is empty, one is longer, or the parameters are not of the same shapes.
     """
     pairs = zip_longest(reference, candidate)
-    compared, first, start = 0, None, np.empty(0)
+    compared, apart, first, start = 0, 0, None, np.empty(0)
     with np.errstate(all="ignore"):  # overflow and NaN are for the comparison to find
         while block := list(islice(pairs, BLOCK)):
             for update, (p, q) in enumerate(block, start=compared):
@@ -115,15 +116,15 @@ def compare(reference: Iterable[Parameters], candidate: Iterable[Parameters]) ->
                 start = flatten([block[0][0]])
             expected, actual = (flatten(side) for side in zip(*block, strict=True))
             differs = differing_bits(expected, actual)
-            if first is None and differs.any():
-                row = int(differs.any(axis=1).argmax())
-                first = locate(compared + row, differs[row], *block[row])
-            compared += len(block)
+            rows = np.flatnonzero(differs.any(axis=1))
+            if first is None and rows.size:
+                first = locate(compared + int(rows[0]), differs[rows[0]], *block[rows[0]])
+            compared, apart = compared + len(block), apart + rows.size
             end = block[-1]
     if compared == 0:
         raise ValueError("there is no run to compare: both are empty")
     moved = bool((expected[-1] != start).any())
-    return Agreement(compared - 1, start.size, int(differs[-1].sum()), first, moved, *end)
+    return Agreement(compared - 1, start.size, int(differs[-1].sum()), apart, first, moved, *end)
 
 
 def check_shapes(reference: Parameters, candidate: Parameters) -> None:
@@ -232,6 +233,19 @@ def tolerances(parameters: Parameters, after: Parameters, x: np.ndarray, experim
     return bounds
 
 
+def gaps(
+    parameters: Parameters, expected: Parameters, actual: Parameters, x: np.ndarray, experiment: Experiment
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """|expected − actual| of every element, its tolerance, and where it is outside: one update, not yet rounded.
+
+    Both sides' update is of the same parameters. NaN is outside, and an infinite tolerance allows nothing.
+    """
+    sizes = [array.size for layer in parameters for array in layer]
+    gap = np.abs(flatten([expected])[0] - flatten([actual])[0])
+    allowed = np.repeat(tolerances(parameters, expected, x, experiment), sizes)
+    return gap, allowed, ~((gap <= allowed) & np.isfinite(allowed))
+
+
 def lockstep(
     experiment: Experiment,
     data: Dataset,
@@ -246,7 +260,6 @@ def lockstep(
     candidate_update = candidate(replace(experiment, precision=UNROUNDED[experiment.precision]))
     rounding = reference.train.ROUNDING[experiment.precision]
     parameters, batches = draw(experiment, data)
-    sizes = [array.size for layer in parameters for array in layer]
     start = flatten([parameters])[0]
     seen = Lockstep(0, start.size, 0, None, False, 0.0, 0.0, 2**DROPPED_BITS, math.inf, parameters)
     ever = np.zeros(start.size, dtype=bool)
@@ -257,14 +270,11 @@ def lockstep(
             actual = candidate_update(parameters, x, t)
             if update == 1:
                 check_shapes(expected, actual)
-            values = flatten([expected])[0]
-            gap = np.abs(values - flatten([actual])[0])
-            allowed = np.repeat(tolerances(parameters, expected, x, experiment), sizes)
-            # written so that NaN is outside, and an infinite tolerance allows nothing
-            outside = ~((gap <= allowed) & np.isfinite(allowed))
+            gap, allowed, outside = gaps(parameters, expected, actual, x, experiment)
             if first is None and outside.any():
                 first = locate(update, outside, expected, actual)
             ever |= outside
+            values = flatten([expected])[0]
             gap_ulps = gap / np.spacing(np.abs(values), dtype=experiment.dtype)
             distance = tie_distance(values)
             seen = replace(
@@ -278,3 +288,47 @@ def lockstep(
             parameters = rounding(expected)
     moved = bool((flatten([parameters])[0] != start).any())
     return replace(seen, differing=int(ever.sum()), first_difference=first, moved=moved, reference=parameters)
+
+
+@dataclass(frozen=True)
+class RoundingTie:
+    """Framework noise on two sides of a float32 rounding tie: values that agreed until they were rounded."""
+
+    reference: float  # before rounding
+    candidate: float
+    gap_ulps: float  # from one to the other, in float64 ULPs
+    tie_distance_ulps: int  # from the reference's value to the tie
+
+
+def rounding_tie(
+    experiment: Experiment,
+    data: Dataset,
+    difference: Difference,
+    candidate: Callable[[Experiment], Update] = torch_impl.train.stepper,
+) -> RoundingTie | None:
+    """The first difference of two rounded runs, if nothing but a rounding tie explains it; else None.
+
+    Both sides repeat that update from the same parameters. It is a tie if this gives the very same difference, from
+    values that were all within the tolerance of one update (`tolerances`) before they were rounded.
+    """
+    if difference.update == 0:
+        return None
+    with np.errstate(all="ignore"):  # as in compare
+        parameters, batches = draw(experiment, data)
+        for x, t in islice(batches, difference.update - 1):
+            parameters = reference.train.step(parameters, x, t, experiment)
+        x, t = next(batches)
+        expected = reference.train.update(parameters, x, t, experiment)
+        actual = candidate(replace(experiment, precision=UNROUNDED[experiment.precision]))(parameters, x, t)
+        _gap, _allowed, outside = gaps(parameters, expected, actual, x, experiment)
+        rounded = to_float32_grid(expected), to_float32_grid(actual)
+    differs = differing_bits(*(flatten([side])[0] for side in rounded))
+    if outside.any() or not differs.any() or locate(difference.update, differs, *rounded) != difference:
+        return None
+    before = locate(difference.update, differs, expected, actual)
+    return RoundingTie(
+        before.reference,
+        before.candidate,
+        abs(before.reference - before.candidate) / float(np.spacing(abs(before.reference))),
+        int(tie_distance(np.array([before.reference]))[0]),
+    )

@@ -7,7 +7,17 @@ import torch
 import reference.network
 import reference.train
 import torch_impl.train
-from comparisons.agreement import Agreement, ClosestCall, Lockstep, Tick, compare, lockstep, ticking
+from comparisons.agreement import (
+    Agreement,
+    ClosestCall,
+    Lockstep,
+    RoundingTie,
+    Tick,
+    compare,
+    lockstep,
+    rounding_tie,
+    ticking,
+)
 from comparisons.styles import Figures, figures
 from reference.data import Dataset
 from reference.experiment import Experiment
@@ -32,6 +42,17 @@ class Result:
     figures: Figures  # of the reference's network
     closest_call_ulps: int | None = None  # of a rounded run
     certificate: Lockstep | None = None
+    tie: RoundingTie | None = None  # what explains the first difference of a rounded run
+
+    @property
+    def met_again(self) -> bool:
+        """Were the runs parted by nothing but a rounding tie, and equal at the end?"""
+        return self.tie is not None and self.outcome.differing == 0
+
+    @property
+    def exit_status(self) -> int:
+        """0 equal, 1 the runs differ, 3 nothing was compared."""
+        return 0 if self.met_again else self.outcome.exit_status
 
     @property
     def lockstep(self) -> Lockstep | None:
@@ -51,6 +72,7 @@ def free_run(task: Task, tick: Tick) -> Result:
         ticking(reference.train.train(task.experiment, task.data, closest_call.step), tick),
         torch_impl.train.train(task.experiment, task.data),
     )
+    parted = agreement.first_difference
     return Result(
         task,
         "free run",
@@ -58,6 +80,7 @@ def free_run(task: Task, tick: Tick) -> Result:
         figures(agreement.reference, task.data, reference.network.predict),
         closest_call.ulps,
         lockstep(task.experiment, task.data, tick=tick) if task.certify else None,
+        rounding_tie(task.experiment, task.data, parted) if parted else None,
     )
 
 

@@ -5,9 +5,11 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from multiprocessing.managers import SyncManager
 from typing import TypeVar
 
 from rich.console import Console
@@ -37,11 +39,13 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
         TextColumn("updates"),
         TimeElapsedColumn(),
     )
+    manager = SyncManager(ctx=context)
+    manager.start(end_with_parent)
     # on an error or Ctrl-C the manager goes first: the workers' next tick then fails, and ends them
     with (
         Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress,
         ProcessPoolExecutor(min(len(items), 2 * processors + 1), context, initializer=set_up_worker) as pool,
-        context.Manager() as manager,
+        manager,
     ):
         task = progress.add_task(title, total=updates)
         ticks = manager.Queue()
@@ -62,3 +66,15 @@ def set_up_worker() -> None:
     """Leave Ctrl-C to the parent; spare the garbage collector the thousands of objects that importing made."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """However the parent ends (killed, out of memory), this process ends too, instead of training on for nobody."""
+
+    def watch() -> None:
+        if parent := multiprocessing.parent_process():
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

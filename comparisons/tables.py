@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from comparisons import article, parity
-from comparisons.agreement import Lockstep
+from comparisons.agreement import Agreement, Lockstep
 from comparisons.styles import SMALL
 from reference.data import InputError
 from reference.experiment import Experiment
@@ -139,7 +139,7 @@ COLUMNS = ("style", "lamda", "seed")  # always shown; the other fields of an exp
 
 def parity_status(results: Sequence[parity.Result]) -> int:
     """0 if all runs are equal, else as `worst`."""
-    return worst([r.outcome.exit_status for r in results])
+    return worst([r.exit_status for r in results])
 
 
 def parity_page(results: Sequence[parity.Result]) -> None:
@@ -189,12 +189,29 @@ def field_text(value: object) -> str:
 def verdict(result: parity.Result) -> str:
     """Where a run differs, or why nothing was compared."""
     if result.outcome.first_difference:
+        word = "EQUAL AT THE END" if result.met_again else "DIFFERENT"
+        first = f"{word}, {result.check}: first at {result.outcome.first_difference}"
         end = f"{result.outcome.differing} of {result.outcome.parameters} differ at the end"
-        near = "" if result.closest_call_ulps is None else f"; closest call {result.closest_call_ulps} ULPs"
-        return f"DIFFERENT, {result.check}: first at {result.outcome.first_difference}; {end}{near}"
+        return "; ".join([first, *apart(result), end, *near_a_tie(result)])
     if result.outcome.updates == 0:
         return "NOTHING COMPARED: there was no update"
     return "NOTHING COMPARED: no parameter moved, so that equal weights prove nothing"
+
+
+def apart(result: parity.Result) -> list[str]:
+    """After how many updates a free run's two sides differed."""
+    found = result.outcome
+    return [f"apart after {found.updates_apart:,} updates"] if isinstance(found, Agreement) else []
+
+
+def near_a_tie(result: parity.Result) -> list[str]:
+    """How a rounding tie explains a difference, or how near a run came to one."""
+    if result.tie:
+        return [
+            f"a rounding tie explains it: before rounding {result.tie.reference!r} and {result.tie.candidate!r}, which"
+            f" are {result.tie.gap_ulps:g} ULPs apart, and the tie is {result.tie.tie_distance_ulps} ULPs away"
+        ]
+    return [] if result.closest_call_ulps is None else [f"closest call {result.closest_call_ulps} ULPs"]
 
 
 def command(task: parity.Task) -> str:
@@ -208,11 +225,12 @@ def command(task: parity.Task) -> str:
 
 def summary(results: Sequence[parity.Result]) -> str:
     """How many runs are equal, within tolerance, certified, out of how many."""
-    equal = sum(r.outcome.exit_status == 0 for r in results)
+    equal, met_again = sum(r.exit_status == 0 for r in results), sum(r.met_again for r in results)
     words = f"{equal} of {len(results)} runs agree"
     free = [r for r in results if r.check == "free run"]
     if len(free) == len(results):
         words += " bit for bit, after every update"
+        words += f" but for a rounding tie in {met_again}, equal again at the end" if met_again else ""
     elif not free:
         words += " within the tolerance of every single update (lockstep)"
     certified = sum(r.certified for r in results)
@@ -234,7 +252,9 @@ def parity_entry(r: parity.Result) -> dict[str, Any]:
         "updates": r.outcome.updates,
         "differing": r.outcome.differing,
         "parameters": r.outcome.parameters,
+        "updates_apart": r.outcome.updates_apart if isinstance(r.outcome, Agreement) else None,
         "first_difference": r.outcome.first_difference and asdict(r.outcome.first_difference),
+        "rounding_tie": r.tie and asdict(r.tie),
         "moved": r.outcome.moved,
         "train": r.figures.train,
         "test": r.figures.test,

@@ -15,12 +15,13 @@ from comparisons.agreement import (
     Difference,
     compare,
     lockstep,
+    rounding_tie,
     tie_distance,
     tolerances,
 )
-from reference.experiment import Experiment
+from reference.experiment import Experiment, draw
 from reference.l1 import STYLES
-from reference.train import train
+from reference.train import fold, to_float32_grid, train
 
 SHORT = Experiment(epochs=2, batch_size=5)  # 80 updates
 
@@ -136,7 +137,7 @@ def test_closest_call_sees_every_update(data):
     def step(parameters, x, t, experiment):
         before = reference.train.update(parameters, x, t, experiment)
         expected.extend(int(tie_distance(a.ravel()).min()) for layer in before for a in layer)
-        return reference.train.to_float32_grid(before)
+        return to_float32_grid(before)
 
     runs = [list(train(replace(SHORT, epochs=8), data, s)) for s in (watched.step, step)]
 
@@ -218,28 +219,86 @@ def test_an_equal_run_is_certified(data):
     assert found.least_margin > 1
 
 
-def test_a_run_can_be_equal_without_a_certificate(data):
-    """Twin: a candidate as far from the reference as the nearest tie is, on the other side, still rounds equal."""
+def noisy(ulps):
+    """A candidate that moves every value by ulps(tie distance) toward its tie, where the tolerance allows it."""
 
-    def lucky(experiment):
+    def moved(array, allowed):
+        bits, toward = array.view(np.int64), ulps(tie_distance(array))
+        below = (bits & (2 * TIE - 1)) < TIE
+        there = (bits + np.where(below, toward, -toward)).view(np.float64)
+        return np.where(np.abs(there - array) <= allowed, there, array)
+
+    def candidate(experiment):
         def step(parameters, x, t):
             after = reference.train.update(parameters, x, t, experiment)
             allowed = iter(tolerances(parameters, after, x, experiment))
-            return [tuple(away_from_the_tie(array, next(allowed)) for array in layer) for layer in after]
+            return [tuple(moved(array, next(allowed)) for array in layer) for layer in after]
 
         return step
 
-    def away_from_the_tie(array, allowed):
-        bits, distance = array.view(np.int64), tie_distance(array)
-        below = (bits & (2 * TIE - 1)) < TIE
-        moved = (bits + np.where(below, -distance, distance)).view(np.float64)
-        return np.where(np.abs(moved - array) <= allowed, moved, array)
+    return candidate
 
-    found = lockstep(replace(SHORT, epochs=10), data, lucky)
+
+LONGER = replace(SHORT, epochs=10)
+AWAY_FROM_TIES = noisy(lambda distance: -distance)
+ACROSS_TIES = noisy(lambda distance: distance + 1)
+
+
+def test_a_run_can_be_equal_without_a_certificate(data):
+    """Twin: a candidate as far from the reference as the nearest tie is, on the other side, still rounds equal."""
+    found = lockstep(LONGER, data, AWAY_FROM_TIES)
 
     assert 0 == found.exit_status
     assert 1 == found.least_margin
     assert not found.certified
+
+
+def parted(experiment, data, candidate):
+    """The first difference of the reference's free run and that of a candidate, rounded after every update."""
+    step = candidate(experiment)
+    run = fold(lambda p, x, t, _: to_float32_grid(step(p, x, t)), *draw(experiment, data), experiment)
+    return compare(train(experiment, data), run).first_difference
+
+
+def test_noise_across_a_tie_is_told_from_a_fault(data):
+    """The candidate goes one ULP beyond a tie, where rounding noise could: that explains the difference."""
+    difference = parted(LONGER, data, ACROSS_TIES)
+    tie = rounding_tie(LONGER, data, difference, ACROSS_TIES)
+
+    assert difference.reference == float(np.float32(tie.reference)) != float(np.float32(tie.candidate))
+    assert difference.candidate == float(np.float32(tie.candidate))
+    assert tie.tie_distance_ulps + 1 == tie.gap_ulps
+
+
+def truncated(experiment):
+    """The reference's update with the bits cut off that float32 does not have."""
+    return lambda parameters, x, t: [
+        tuple((a.view(np.int64) & ~(2 * TIE - 1)).view(np.float64) for a in layer)
+        for layer in reference.train.update(parameters, x, t, experiment)
+    ]
+
+
+NO_TIE = {
+    "lamda 0.1 % off": lambda e: torch_impl.train.stepper(replace(e, lamda=e.lamda * 1.001)),
+    "truncated, not rounded": truncated,
+    "NaN": lambda e: lambda parameters, x, t: [(W * np.nan, b) for W, b in parameters],
+}
+
+
+@pytest.mark.parametrize("candidate", NO_TIE.values(), ids=NO_TIE)
+def test_a_fault_is_no_rounding_tie(data, candidate):
+    """Twin: what is beyond the tolerance before rounding is a fault, however little differs."""
+    assert rounding_tie(SHORT, data, parted(SHORT, data, candidate), candidate) is None
+
+
+def test_a_difference_that_the_update_does_not_make_is_no_rounding_tie(data):
+    """Twin: a right update, repeated from equal parameters, explains neither another start nor another item."""
+    difference = parted(LONGER, data, ACROSS_TIES)
+
+    assert rounding_tie(LONGER, data, difference) is None
+    assert rounding_tie(LONGER, data, replace(difference, update=difference.update + 1), ACROSS_TIES) is None
+    assert rounding_tie(LONGER, data, replace(difference, candidate=0.0), ACROSS_TIES) is None
+    assert rounding_tie(LONGER, data, replace(difference, update=0), ACROSS_TIES) is None
 
 
 def test_lockstep_and_free_run_take_the_same_path(data):

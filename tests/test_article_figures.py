@@ -37,7 +37,7 @@ def results(**changes):
     for row in article.ROWS:
         published = row.published or article.Published(1, 1)
         side = Figures(published.train, published.test, 64.11, 0, 0)
-        found.append(article.Result(row, side, side, Agreement(100_000, 2, 0, None, True, end, end), 17))
+        found.append(article.Result(row, side, side, Agreement(100_000, 2, 0, 0, None, True, end, end), 17))
     return [replace(found[0], **changes), *found[1:]]
 
 
@@ -61,7 +61,7 @@ def test_figures_that_do_not_come_out_are_exit_1(capsys):
 def test_bits_that_differ_are_exit_1(capsys):
     """A differing element is named on the page."""
     end = [(np.array([[1.0]]), np.array([1.0]))]
-    apart = Agreement(100_000, 2, 1, Difference(5, "W1", [0, 0], 1.0, 2.0), True, end, end)
+    apart = Agreement(100_000, 2, 1, 99_996, Difference(5, "W1", [0, 0], 1.0, 2.0), True, end, end)
     wrong = results(agreement=apart)
     tables.article_page(wrong)
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import pytest
 import torch_impl.train
 from comparisons import parity, tables
 from comparisons.__main__ import main
+from comparisons.agreement import Agreement, Difference, RoundingTie
+from comparisons.styles import Figures
 from reference.experiment import Experiment
 
 IRIS = str(Path(__file__).parents[1] / "data" / "iris.csv")
@@ -164,6 +168,43 @@ def test_nan_in_a_result_file_is_text(data, monkeypatch, tmp_path):
     assert "nan" == entry["first_difference"]["candidate"]
 
 
+APART = Difference(7, "W2", [6, 0], 1.5, 1.25)
+TIE = RoundingTie(1.4, 1.3, 6.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("differing", "tie", "status", "words"),
+    [
+        (
+            0,
+            TIE,
+            0,
+            ("EQUAL AT THE END, free run: first at update 7, W2[6, 0]", "a rounding tie explains it"),
+        ),
+        (1, TIE, 1, ("DIFFERENT, free run: first at update 7, W2[6, 0]", "a rounding tie explains it")),
+        (0, None, 1, ("DIFFERENT, free run: first at update 7, W2[6, 0]", "closest call 0 ULPs")),
+    ],
+    ids=["met again", "not met again", "no tie"],
+)
+def test_a_rounding_tie_on_the_way(data, capsys, differing, tie, status, words):
+    """It is reported, and it is exit 0 only where the runs are equal at the end and a tie is what parted them."""
+    end = [(np.ones((1, 1)), np.ones(1))]
+    agreement = Agreement(100, 2, differing, 5, APART, True, end, end)
+    found = parity.Result(
+        parity.Task(Experiment(), data), "free run", agreement, Figures(0, 0, 0.0, 0, 0), 0, None, tie
+    )
+    tables.parity_page([found])
+    out = capsys.readouterr().out
+    entry = tables.parity_entry(found)
+
+    assert status == tables.parity_status([found])
+    for part in (*words, "apart after 5 updates", f"{differing} of 2 differ at the end"):
+        assert part in out
+    assert f"{1 - status} of 1 runs agree bit for bit, after every update" in out
+    assert ("but for a rounding tie in 1, equal again at the end" in out) == (status == 0)
+    assert (5, tie and vars(tie)) == (entry["updates_apart"], entry["rounding_tie"])
+
+
 @pytest.mark.parametrize(
     ("content", "status"), [("", 0), ('{"experiments": []}', 0), ("mine", 2), ('{"rows": []}', 2), ("7", 2)]
 )
@@ -191,3 +232,30 @@ def test_as_a_program():
     assert (2, "", "error: lamda must be a finite number >= 0; got -1.0\n") == (bad.returncode, bad.stdout, bad.stderr)
     assert 0 == good.returncode
     assert "article" in good.stdout
+
+
+def living_processes(group):
+    """The processes of a process group that have not ended."""
+    states = [path.read_text().rsplit(")", 1)[1].split() for path in Path("/proc").glob("[0-9]*/stat")]
+    return sum(int(fields[2]) == group and fields[0] != "Z" for fields in states)
+
+
+def wait_until(true, seconds=60):
+    """Look every tenth of a second."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_no_process_outlives_the_program(ending):
+    """However the program ends, its workers end too; Ctrl-C is exit status 130."""
+    call = [sys.executable, "-m", "comparisons", "parity", "--style", "none", "--style", "penalty"]
+    program = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_until(lambda: living_processes(program.pid) >= 6)  # itself, forkserver, tracker, manager, two workers
+    program.send_signal(ending)
+
+    assert {signal.SIGINT: 130}.get(ending, -ending) == program.wait(timeout=60)
+    wait_until(lambda: living_processes(program.pid) == 0)
