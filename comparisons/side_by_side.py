@@ -24,8 +24,8 @@ Result = TypeVar("Result")
 def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], updates: int, title: str) -> list[Result]:
     """[work(item, tick) for item in items], in parallel; each work ticks off its share of the updates.
 
-    Each process computes in one thread. There are more of them than processors: the rows of a table take
-    differently long, and so no processor is idle while another one still has several rows to do.
+    Each process computes in one thread. There is one more of them than processors: few enough to leave each other
+    the caches, enough that no processor waits while another has several rows to do.
     """
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read when a worker imports NumPy and torch
     context = multiprocessing.get_context("forkserver")
@@ -44,7 +44,7 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
     # on an error or Ctrl-C the manager goes first: the workers' next tick then fails, and ends them
     with (
         Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress,
-        ProcessPoolExecutor(min(len(items), 2 * processors + 1), context, initializer=set_up_worker) as pool,
+        ProcessPoolExecutor(min(len(items), processors + 1), context, initializer=set_up_worker) as pool,
         manager,
     ):
         task = progress.add_task(title, total=updates)

@@ -1,8 +1,6 @@
 """The article's table, as `python -m comparisons article` prints and writes it: 100,000 updates a row on both sides."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,13 +21,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(name="demo", scope="session")
-def the_demo(tmp_path_factory):
+def the_demo(demo_program):
     """What the program printed, and what it wrote."""
-    path = tmp_path_factory.mktemp("article") / "article.json"
-    call = [sys.executable, "-m", "comparisons", "article", "--json", str(path)]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (0, "") == (done.returncode, done.stderr)
-    return done.stdout, json.loads(path.read_text())
+    program, path = demo_program
+    out, err = program.communicate()
+    assert (0, "") == (program.returncode, err)
+    return out, json.loads(path.read_text())
 
 
 def test_every_row_has_100_000_updates_and_the_same_bits(demo):

@@ -1,6 +1,5 @@
 """Rounded precision: a hook that puts every parameter on the float32 grid after each step."""
 
-import torch
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -13,9 +12,9 @@ def attach_rounding(optimizer: Optimizer) -> RemovableHandle:
     return optimizer.register_step_post_hook(to_float32_grid)
 
 
-@torch.no_grad()
 def to_float32_grid(optimizer: Optimizer, *_: object) -> None:
     """p ← float64(float32(p))."""
     for group in optimizer.param_groups:
         for p in group["params"]:
-            p.copy_(p.float())
+            value = p.detach()
+            value.copy_(value.float())
