@@ -201,7 +201,7 @@ def verdict(result: parity.Result) -> str:
 def apart(result: parity.Result) -> list[str]:
     """After how many updates a free run's two sides differed."""
     found = result.outcome
-    return [f"apart after {found.updates_apart:,} updates"] if isinstance(found, Agreement) else []
+    return [f"updates after which they differ: {found.updates_apart:,}"] if isinstance(found, Agreement) else []
 
 
 def near_a_tie(result: parity.Result) -> list[str]:

@@ -198,7 +198,7 @@ def test_a_rounding_tie_on_the_way(data, capsys, differing, tie, status, words):
     entry = tables.parity_entry(found)
 
     assert status == tables.parity_status([found])
-    for part in (*words, "apart after 5 updates", f"{differing} of 2 differ at the end"):
+    for part in (*words, "updates after which they differ: 5", f"{differing} of 2 differ at the end"):
         assert part in out
     assert f"{1 - status} of 1 runs agree bit for bit, after every update" in out
     assert ("but for a rounding tie in 1, equal again at the end" in out) == (status == 0)
