@@ -6,9 +6,9 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.managers import SyncManager
 from typing import TypeVar
 
@@ -40,17 +40,16 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
         TimeElapsedColumn(),
     )
     manager = SyncManager(ctx=context)
-    manager.start(end_with_parent)
-    # on an error or Ctrl-C the manager goes first: the workers' next tick then fails, and ends them
     with (
         Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress,
         ProcessPoolExecutor(min(len(items), processors + 1), context, initializer=set_up_worker) as pool,
-        manager,
     ):
         task = progress.add_task(title, total=updates)
-        ticks = manager.Queue()
-        futures = [pool.submit(work, item, ticks.put) for item in items]
         try:
+            with uninterrupted():
+                manager.start(end_with_parent)
+                ticks = manager.Queue()
+                futures = [pool.submit(work, item, ticks.put) for item in items]
             while not all(future.done() for future in futures):
                 for future in futures:
                     if future.done():
@@ -59,7 +58,21 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
                     progress.advance(task, ticks.get(timeout=0.1))
             return [future.result() for future in futures]
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.kill()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block: processes that are only half started could not be ended in good order."""
+    interrupted: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _frame: interrupted.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def set_up_worker() -> None:

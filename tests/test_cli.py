@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -236,8 +237,12 @@ def test_as_a_program():
 
 def living_processes(group):
     """The processes of a process group that have not ended."""
-    states = [path.read_text().rsplit(")", 1)[1].split() for path in Path("/proc").glob("[0-9]*/stat")]
-    return sum(int(fields[2]) == group and fields[0] != "Z" for fields in states)
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, _parent, its_group, *_ = path.read_text().rsplit(")", 1)[1].split()
+            found += int(its_group) == group and state != "Z"
+    return found
 
 
 def wait_until(true, seconds=60):
@@ -251,11 +256,15 @@ def wait_until(true, seconds=60):
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_no_process_outlives_the_program(ending):
-    """However the program ends, its workers end too; Ctrl-C is exit status 130."""
+    """However the program ends, its workers end too; Ctrl-C is exit status 130, and nothing on stderr."""
     call = [sys.executable, "-m", "comparisons", "parity", "--style", "none", "--style", "penalty"]
-    program = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    wait_until(lambda: living_processes(program.pid) >= 6)  # itself, forkserver, tracker, manager, two workers
-    program.send_signal(ending)
-
-    assert {signal.SIGINT: 130}.get(ending, -ending) == program.wait(timeout=60)
-    wait_until(lambda: living_processes(program.pid) == 0)
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True) as program:
+        try:
+            wait_until(lambda: living_processes(program.pid) >= 6)  # itself, forkserver, tracker, manager, two workers
+            program.send_signal(ending)
+            assert {signal.SIGINT: 130}.get(ending, -ending) == program.wait(timeout=60)
+            wait_until(lambda: living_processes(program.pid) == 0)
+            assert ending != signal.SIGINT or b"" == program.stderr.read()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
