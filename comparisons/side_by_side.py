@@ -57,7 +57,7 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
                 with suppress(queue.Empty):
                     progress.advance(task, ticks.get(timeout=0.1))
             return [future.result() for future in futures]
-        finally:
+        finally:  # whatever they still do is for nobody, and killed they end without a word
             for process in multiprocessing.active_children():
                 process.kill()
 
