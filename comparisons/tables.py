@@ -18,7 +18,8 @@ from comparisons.styles import SMALL
 from reference.data import InputError
 from reference.experiment import Experiment
 
-LEAST_WIDTH = 98  # also where the output is no terminal, or a narrower one: README.md shows it so
+LINE = 98  # of text, on every terminal: README.md shows it so
+LEAST_WIDTH = 200  # for a table: a narrower terminal breaks its lines, but no figure is cut off
 
 
 def console() -> Console:
@@ -73,7 +74,7 @@ def article_page(results: Sequence[article.Result]) -> None:
     out.print("closest call: how near any value came to being rounded otherwise, in units of its last place.\n")
     out.print(table)
     for sentence in article_sentences({r.row: r for r in results}):
-        out.print(f"\n{textwrap.fill(sentence, LEAST_WIDTH)}")
+        out.print(f"\n{textwrap.fill(sentence, LINE)}")
     out.print(
         f"\nThe article's worked example, one weight w = {article.WEIGHT} with gradient {article.GRADIENT},"
         f" η = {article.LR}, λ = {article.LAMDA}:"
@@ -157,7 +158,7 @@ def parity_page(results: Sequence[parity.Result]) -> None:
     data = results[0].task.data
     common = ", ".join(f"{f} {field_text(experiments[0][f])}" for f in experiments[0] if f not in fields)
     items = f"{len(data.x_train)} training and {len(data.x_test)} test items"
-    out.print(textwrap.fill(f"{data.name}: {items}; {common}.", LEAST_WIDTH))
+    out.print(textwrap.fill(f"{data.name}: {items}; {common}.", LINE))
     out.print("Reference: NumPy, candidate: PyTorch.\n")
     out.print(table)
     out.print()

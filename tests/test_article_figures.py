@@ -30,11 +30,11 @@ def test_further_rows(data, row):
     assert expected == (found.train, found.test, round(found.sum_abs, 2), found.small, found.zeros)
 
 
-def results(**changes):
+def results(rows=article.ROWS, **changes):
     """A result for every row, made up; changes are of the first."""
     end = [(np.array([[1.0]]), np.array([1.0]))]
     found = []
-    for row in article.ROWS:
+    for row in rows:
         published = row.published or article.Published(1, 1)
         side = Figures(published.train, published.test, 64.11, 0, 0)
         found.append(article.Result(row, side, side, Agreement(100_000, 2, 0, 0, None, True, end, end), 17))
@@ -47,6 +47,16 @@ def test_all_well_is_exit_0(capsys):
 
     assert "NOT" not in capsys.readouterr().out
     assert 0 == tables.article_status(results())
+
+
+def test_every_row_has_a_line_of_its_own(capsys):
+    """The longest names too: no cell is broken or cut off."""
+    rows = article.ROWS + article.FURTHER_ROWS
+    tables.article_page(results(rows))
+    lines = capsys.readouterr().out.splitlines()
+
+    assert len(rows) == sum(line.endswith("0 of 2      17") for line in lines)
+    assert not any("…" in line for line in lines)
 
 
 def test_figures_that_do_not_come_out_are_exit_1(capsys):
