@@ -110,22 +110,24 @@ def compare(reference: Iterable[Parameters], candidate: Iterable[Parameters]) ->
     compared, apart, first, start = 0, 0, None, np.empty(0)
     with np.errstate(all="ignore"):  # overflow and NaN are for the comparison to find
         while any(block := [list(islice(side, BLOCK)) for side in sides]):
-            for name, side, other in zip(("reference", "candidate"), block, reversed(block), strict=True):
-                if len(side) < len(other):
-                    raise ValueError(f"the {name} run ends before update {compared + len(side)}")
+            expected, actual = block
+            if len(expected) != len(actual):
+                shorter = "reference" if len(expected) < len(actual) else "candidate"
+                end = compared + min(len(expected), len(actual))
+                raise ValueError(f"the {shorter} run ends before update {end}")
             if compared == 0:
-                check_shapes(*(side[0] for side in block))
-                start = flatten(block[0][:1])
-            differs = differing_bits(*map(flatten, block))
+                check_shapes(expected[0], actual[0])
+                start = flatten(expected[:1])
+            differs = differing_bits(flatten(expected), flatten(actual))
             rows = np.flatnonzero(differs.any(axis=1))
             if first is None and rows.size:
-                first = locate(compared + int(rows[0]), differs[rows[0]], *(side[rows[0]] for side in block))
-            compared, apart = compared + len(differs), apart + rows.size
-            end = [side[-1] for side in block]
+                first = locate(compared + int(rows[0]), differs[rows[0]], expected[rows[0]], actual[rows[0]])
+            compared, apart = compared + len(expected), apart + rows.size
+            last = expected[-1], actual[-1]
     if compared == 0:
         raise ValueError("there is no run to compare: both are empty")
-    moved = bool((flatten(end[:1]) != start).any())
-    return Agreement(compared - 1, start.size, int(differs[-1].sum()), apart, first, moved, *end)
+    moved = bool((flatten(last[:1]) != start).any())
+    return Agreement(compared - 1, start.size, int(differs[-1].sum()), apart, first, moved, *last)
 
 
 def check_shapes(reference: Parameters, candidate: Parameters) -> None:
@@ -242,7 +244,7 @@ def gaps(
     Both sides' update is of the same parameters. NaN is outside, and an infinite tolerance allows nothing.
     """
     sizes = [array.size for layer in parameters for array in layer]
-    gap = np.abs(flatten([expected])[0] - flatten([actual])[0])
+    gap = np.abs(np.subtract(*flatten([expected, actual])))
     allowed = np.repeat(tolerances(parameters, expected, x, experiment), sizes)
     return gap, allowed, ~((gap <= allowed) & np.isfinite(allowed))
 
@@ -323,7 +325,7 @@ def rounding_tie(
         actual = candidate(replace(experiment, precision=UNROUNDED[experiment.precision]))(parameters, x, t)
         _gap, _allowed, outside = gaps(parameters, expected, actual, x, experiment)
         rounded = to_float32_grid(expected), to_float32_grid(actual)
-    differs = differing_bits(*(flatten([side])[0] for side in rounded))
+    differs = differing_bits(*flatten(rounded))
     if outside.any() or not differs.any() or locate(difference.update, differs, *rounded) != difference:
         return None
     before = locate(difference.update, differs, expected, actual)

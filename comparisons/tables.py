@@ -3,7 +3,7 @@
 import json
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -190,29 +190,27 @@ def field_text(value: object) -> str:
 def verdict(result: parity.Result) -> str:
     """Where a run differs, or why nothing was compared."""
     if result.outcome.first_difference:
-        word = "EQUAL AT THE END" if result.met_again else "DIFFERENT"
-        first = f"{word}, {result.check}: first at {result.outcome.first_difference}"
-        end = f"{result.outcome.differing} of {result.outcome.parameters} differ at the end"
-        return "; ".join([first, *apart(result), end, *near_a_tie(result)])
+        return "; ".join(how_they_differ(result))
     if result.outcome.updates == 0:
         return "NOTHING COMPARED: there was no update"
     return "NOTHING COMPARED: no parameter moved, so that equal weights prove nothing"
 
 
-def apart(result: parity.Result) -> list[str]:
-    """After how many updates a free run's two sides differed."""
-    found = result.outcome
-    return [f"updates after which they differ: {found.updates_apart:,}"] if isinstance(found, Agreement) else []
-
-
-def near_a_tie(result: parity.Result) -> list[str]:
-    """How a rounding tie explains a difference, or how near a run came to one."""
+def how_they_differ(result: parity.Result) -> Iterator[str]:
+    """Where two sides part, for how long, how they end, and what explains it."""
+    outcome = result.outcome
+    word = "EQUAL AT THE END" if result.met_again else "DIFFERENT"
+    yield f"{word}, {result.check}: first at {outcome.first_difference}"
+    if isinstance(outcome, Agreement):
+        yield f"updates after which they differ: {outcome.updates_apart:,}"
+    yield f"{outcome.differing} of {outcome.parameters} differ at the end"
     if result.tie:
-        return [
+        yield (
             f"a rounding tie explains it: before rounding {result.tie.reference!r} and {result.tie.candidate!r}, which"
             f" are {result.tie.gap_ulps:g} ULPs apart, and the tie is {result.tie.tie_distance_ulps} ULPs away"
-        ]
-    return [] if result.closest_call_ulps is None else [f"closest call {result.closest_call_ulps} ULPs"]
+        )
+    elif result.closest_call_ulps is not None:
+        yield f"closest call {result.closest_call_ulps} ULPs"
 
 
 def command(task: parity.Task) -> str:

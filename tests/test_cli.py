@@ -176,12 +176,7 @@ TIE = RoundingTie(1.4, 1.3, 6.0, 2)
 @pytest.mark.parametrize(
     ("differing", "tie", "status", "words"),
     [
-        (
-            0,
-            TIE,
-            0,
-            ("EQUAL AT THE END, free run: first at update 7, W2[6, 0]", "a rounding tie explains it"),
-        ),
+        (0, TIE, 0, ("EQUAL AT THE END, free run: first at update 7, W2[6, 0]", "a rounding tie explains it")),
         (1, TIE, 1, ("DIFFERENT, free run: first at update 7, W2[6, 0]", "a rounding tie explains it")),
         (0, None, 1, ("DIFFERENT, free run: first at update 7, W2[6, 0]", "closest call 0 ULPs")),
     ],
