@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test parity bench lint clean
+.PHONY: demo test parity parity-styles parity-digits bench lint clean
 
 demo: .venv/installed
 	@$(RUN) -m comparisons article
@@ -16,6 +16,21 @@ parity: .venv/installed
 	  --style none --style penalty --style as_listed --style tack_on \
 	  --lamda 0.0005 --lamda 0.001 --lamda 0.003 \
 	  --seed 0 --seed 1 --seed 2 --seed 3 --seed 4
+
+STYLES := none penalty as_listed tack_on decoupled clipped proximal cumulative
+
+# every style × loss × optimizer: 16 runs of 100,000 updates, 32 of 20,000
+parity-styles: .venv/installed
+	$(RUN) -m comparisons parity $(STYLES:%=--style %) --loss squared_error --loss cross_entropy
+	$(RUN) -m comparisons parity $(STYLES:%=--style %) --loss squared_error --loss cross_entropy \
+	  --optimizer momentum --optimizer adam --epochs 100
+
+# handwritten digits: every style × optimizer on 64-32-10, every style on a deeper network; 20,070 updates each
+parity-digits: .venv/installed
+	$(RUN) -m comparisons parity --data data/digits.npz --batch-size 16 --epochs 223 $(STYLES:%=--style %) \
+	  --sizes 64-32-10 --lamda 0.0003 --optimizer sgd --optimizer momentum --optimizer adam
+	$(RUN) -m comparisons parity --data data/digits.npz --batch-size 16 --epochs 223 $(STYLES:%=--style %) \
+	  --sizes 64-128-64-10 --lamda 0.00001 --lr 0.1
 
 bench: .venv/installed
 	$(RUN) benchmarks/speed.py

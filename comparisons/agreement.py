@@ -9,17 +9,18 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 import reference.train
 import torch_impl.train
 from reference.data import Dataset
-from reference.experiment import Experiment, Parameters, draw
+from reference.experiment import Experiment, Parameters, State, draw, rates, start
+from reference.optimizers import BETA_2, EPSILON
 from reference.train import to_float32_grid
 
-Update = Callable[[Parameters, np.ndarray, np.ndarray], Parameters]
+Update = Callable[[State, np.ndarray, np.ndarray], State]
 Item = TypeVar("Item")
 Tick = Callable[[int], object]
 
@@ -160,13 +161,13 @@ class ClosestCall:
         self._least = 2**DROPPED_BITS
         self._unseen: list[Parameters] = []
 
-    def step(self, parameters: Parameters, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> Parameters:
+    def step(self, state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
         """reference.train.step, watched."""
-        before = reference.train.update(parameters, x, t, experiment)
-        self._unseen.append(before)
+        after = reference.train.update(state, x, t, experiment)
+        self._unseen.append(after.parameters)
         if len(self._unseen) == BLOCK:
             self._look()
-        return to_float32_grid(before)
+        return after._replace(parameters=to_float32_grid(after.parameters))
 
     def _look(self) -> None:
         if self._unseen:
@@ -212,40 +213,59 @@ class Lockstep:
 UNROUNDED = {"rounded": "float64", "float64": "float64", "float32": "float32"}
 
 
-def tolerances(parameters: Parameters, after: Parameters, x: np.ndarray, experiment: Experiment) -> list[float]:
-    """ε (4 max|w| + η N X D_k) for W_1, b_1, W_2, …: what rounding alone can make of one update.
+def through_adam(lr: float, beta: float, memory: tuple[Any, ...]) -> np.ndarray:
+    """5 η / (√ŝ + ε): an error of g enters m̂ and √ŝ with factors ≤ 1, and |m̂| / √ŝ < 4 multiplies the latter."""
+    _m, s, t = memory
+    return 5 * lr / (np.sqrt(s / (1 - BETA_2**t)) + EPSILON)
 
-    4 max|w|: each side rounds the step ηg and the difference w − ηg (and the style's own term), half an ULP each.
+
+# how far an error of the gradient moves the weight, by what the optimizer remembers after the update
+SENSITIVITY: dict[str, Callable[[float, float, tuple[Any, ...]], np.ndarray | float]] = {
+    "sgd": lambda lr, beta, memory: lr,
+    "momentum": lambda lr, beta, memory: lr / (1 - beta),  # the roundings of m, which is so much larger, among it
+    "adam": through_adam,
+}
+
+
+def tolerances(before: State, after: State, x: np.ndarray, experiment: Experiment) -> list[np.ndarray]:
+    """ε (4 max|w| + η' N X D_k) for W_1, b_1, W_2, …: what rounding alone can make of one update.
+
+    4 max|w|: each side rounds the step and the difference w − step (and the style's own term), half an ULP each.
+    η': `SENSITIVITY`, which is η itself for plain SGD.
     N = units + items: the roundings along the longest chain of sums that a gradient goes through.
-    X = max(1, |x|): the largest activation.  D_K = 1, D_{k−1} = D_k max_i Σ_j |W_k[i, j]|: the largest |δ_k|.
+    X = max(1, |x|): the largest activation.  D_K = R, D_{k−1} = D_k max_i Σ_j |W_k[i, j]|: the largest |δ_k|, where
+    R is 1 for a mean over the batch, the number of items for a sum.
     It is first order: that an error in a logit is damped or amplified on its way is left out. How much of it is used
     is always reported, and that it is far smaller than any fault is tested.
     """
     eps = np.finfo(experiment.dtype).eps
     chain = sum(experiment.sizes) + len(x)
     activation = max(1.0, float(np.abs(x).max()))
-    spreads = [float(np.abs(W).sum(axis=1).max()) for W, _ in parameters[:0:-1]]
-    deltas = reversed(list(accumulate(spreads, lambda delta, spread: delta * spread, initial=1.0)))
+    spreads = [float(np.abs(W).sum(axis=1).max()) for W, _ in before.parameters[:0:-1]]
+    largest = len(x) / reference.train.REDUCTIONS[experiment.reduction](len(x))
+    deltas = reversed(list(accumulate(spreads, lambda delta, spread: delta * spread, initial=largest)))
+    lr, _lamda = rates(experiment, before.updates)
+    sensitivity = SENSITIVITY[experiment.optimizer]
     bounds = []
-    for layer, layer_after, delta in zip(parameters, after, deltas, strict=True):
-        gradient = experiment.lr * chain * activation * delta
-        bounds += [
-            eps * (4 * max(np.abs(p).max(), np.abs(q).max()) + gradient)
-            for p, q in zip(layer, layer_after, strict=True)
-        ]
+    for layer, layer_after, memory, delta in zip(
+        before.parameters, after.parameters, after.memory, deltas, strict=True
+    ):
+        for p, q, known in zip(layer, layer_after, memory, strict=False):  # memory.style is no optimizer's
+            gradient = sensitivity(lr, experiment.momentum, known) * chain * activation * delta
+            size = 4 * max(np.abs(p).max(), np.abs(q).max())
+            bounds.append(np.broadcast_to(eps * (size + gradient), p.shape))
     return bounds
 
 
 def gaps(
-    parameters: Parameters, expected: Parameters, actual: Parameters, x: np.ndarray, experiment: Experiment
+    before: State, expected: State, actual: State, x: np.ndarray, experiment: Experiment
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """|expected − actual| of every element, its tolerance, and where it is outside: one update, not yet rounded.
 
-    Both sides' update is of the same parameters. NaN is outside, and an infinite tolerance allows nothing.
+    Both sides' update is of the same state. NaN is outside, and an infinite tolerance allows nothing.
     """
-    sizes = [array.size for layer in parameters for array in layer]
-    gap = np.abs(np.subtract(*flatten([expected, actual])))
-    allowed = np.repeat(tolerances(parameters, expected, x, experiment), sizes)
+    gap = np.abs(np.subtract(*flatten([expected.parameters, actual.parameters])))
+    allowed = np.concatenate([bound.ravel() for bound in tolerances(before, expected, x, experiment)])
     return gap, allowed, ~((gap <= allowed) & np.isfinite(allowed))
 
 
@@ -255,7 +275,7 @@ def lockstep(
     candidate: Callable[[Experiment], Update] = torch_impl.train.stepper,
     tick: Tick = lambda _updates: None,
 ) -> Lockstep:
-    """Restart the candidate from the reference's parameters before every update, and compare what both compute.
+    """Restart the candidate from the reference's state before every update, and compare what both compute.
 
     In rounded precision the values before rounding are compared: the candidate is asked for a float64 update.
     """
@@ -263,21 +283,21 @@ def lockstep(
     candidate_update = candidate(replace(experiment, precision=UNROUNDED[experiment.precision]))
     rounding = reference.train.ROUNDING[experiment.precision]
     parameters, batches = draw(experiment, data)
-    start = flatten([parameters])[0]
-    seen = Lockstep(0, start.size, 0, None, False, 0.0, 0.0, 2**DROPPED_BITS, math.inf, parameters)
-    ever = np.zeros(start.size, dtype=bool)
+    state, initial = start(parameters), flatten([parameters])[0]
+    seen = Lockstep(0, initial.size, 0, None, False, 0.0, 0.0, 2**DROPPED_BITS, math.inf, parameters)
+    ever = np.zeros(initial.size, dtype=bool)
     first = None
     with np.errstate(all="ignore"):  # overflow and NaN are for the comparison to find
         for update, (x, t) in enumerate(ticking(batches, tick), start=1):
-            expected = reference.train.update(parameters, x, t, experiment)
-            actual = candidate_update(parameters, x, t)
+            expected = reference.train.update(state, x, t, experiment)
+            actual = candidate_update(state, x, t)
             if update == 1:
-                check_shapes(expected, actual)
-            gap, allowed, outside = gaps(parameters, expected, actual, x, experiment)
+                check_shapes(expected.parameters, actual.parameters)
+            gap, allowed, outside = gaps(state, expected, actual, x, experiment)
             if first is None and outside.any():
-                first = locate(update, outside, expected, actual)
+                first = locate(update, outside, expected.parameters, actual.parameters)
             ever |= outside
-            values = flatten([expected])[0]
+            values = flatten([expected.parameters])[0]
             gap_ulps = gap / np.spacing(np.abs(values), dtype=experiment.dtype)
             distance = tie_distance(values)
             seen = replace(
@@ -288,9 +308,9 @@ def lockstep(
                 closest_call_ulps=min(seen.closest_call_ulps, int(distance.min())),
                 least_margin=min(seen.least_margin, float((distance / np.maximum(gap_ulps, 1)).min())),
             )
-            parameters = rounding(expected)
-    moved = bool((flatten([parameters])[0] != start).any())
-    return replace(seen, differing=int(ever.sum()), first_difference=first, moved=moved, reference=parameters)
+            state = expected._replace(parameters=rounding(expected.parameters))
+    moved = bool((flatten([state.parameters])[0] != initial).any())
+    return replace(seen, differing=int(ever.sum()), first_difference=first, moved=moved, reference=state.parameters)
 
 
 @dataclass(frozen=True)
@@ -311,27 +331,35 @@ def rounding_tie(
 ) -> RoundingTie | None:
     """The first difference of two rounded runs, if nothing but a rounding tie explains it; else None.
 
-    Both sides repeat that update from the same parameters. It is a tie if this gives the very same difference, from
-    values that were all within the tolerance of one update (`tolerances`) before they were rounded.
+    Both sides repeat their run up to that update. It is a tie if they come to it with the same parameters, and make
+    this very difference of values that were all within the tolerance of one update (`tolerances`) before they were
+    rounded. What the two optimizers remember may differ by then, and the tolerance has room for that: errors of
+    earlier gradients fade as the gradients do, and `SENSITIVITY` counts their sum.
     """
     if difference.update == 0:
         return None
+    candidate_update = candidate(replace(experiment, precision=UNROUNDED[experiment.precision]))
     with np.errstate(all="ignore"):  # as in compare
         parameters, batches = draw(experiment, data)
+        before, candidate_before = start(parameters), start(parameters)
         for x, t in islice(batches, difference.update - 1):
-            parameters = reference.train.step(parameters, x, t, experiment)
+            before = reference.train.step(before, x, t, experiment)
+            after = candidate_update(candidate_before, x, t)
+            candidate_before = after._replace(parameters=to_float32_grid(after.parameters))
         x, t = next(batches)
-        expected = reference.train.update(parameters, x, t, experiment)
-        actual = candidate(replace(experiment, precision=UNROUNDED[experiment.precision]))(parameters, x, t)
-        _gap, _allowed, outside = gaps(parameters, expected, actual, x, experiment)
-        rounded = to_float32_grid(expected), to_float32_grid(actual)
-    differs = differing_bits(*flatten(rounded))
-    if outside.any() or not differs.any() or locate(difference.update, differs, *rounded) != difference:
+        expected = reference.train.update(before, x, t, experiment)
+        actual = candidate_update(candidate_before, x, t)
+        _gap, _allowed, outside = gaps(before, expected, actual, x, experiment)
+        rounded = to_float32_grid(expected.parameters), to_float32_grid(actual.parameters)
+    if outside.any() or differing_bits(*flatten([before.parameters, candidate_before.parameters])).any():
         return None
-    before = locate(difference.update, differs, expected, actual)
+    differs = differing_bits(*flatten(rounded))
+    if not differs.any() or locate(difference.update, differs, *rounded) != difference:
+        return None
+    found = locate(difference.update, differs, expected.parameters, actual.parameters)
     return RoundingTie(
-        before.reference,
-        before.candidate,
-        abs(before.reference - before.candidate) / float(np.spacing(abs(before.reference))),
-        int(tie_distance(np.array([before.reference]))[0]),
+        found.reference,
+        found.candidate,
+        abs(found.reference - found.candidate) / float(np.spacing(abs(found.reference))),
+        int(tie_distance(np.array([found.reference]))[0]),
     )

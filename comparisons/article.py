@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 import reference.data
-import reference.l1
 import reference.network
 import reference.train
 import torch_impl.l1
@@ -104,8 +103,9 @@ WEIGHT, GRADIENT, LR, LAMDA = 8.0, 9.0, 0.05, 0.01
 
 
 def numpy_example(style: str) -> float:
-    """The worked example by the reference's update function."""
-    return float(reference.l1.STYLES[style](np.array(WEIGHT), np.array(GRADIENT), LR, LAMDA))
+    """The worked example by the reference's update of a weight."""
+    example = Experiment(style=style)
+    return float(reference.train.update_weight(np.array(WEIGHT), np.array(GRADIENT), LR, LAMDA, example)[0])
 
 
 def torch_example(style: str) -> float:

@@ -5,10 +5,10 @@ Nothing here is under test: it checks numbers and hands out arrays. The mathemat
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,9 +18,41 @@ from reference.data import Dataset, InputError, uniform
 Parameters = list[tuple[np.ndarray, np.ndarray]]
 Batch = tuple[np.ndarray, np.ndarray]
 
+
+class Memory(NamedTuple):
+    """What is remembered of one layer between updates: () before the first one, and where nothing is remembered."""
+
+    W: tuple[Any, ...] = ()  # by the optimizer, of W: its momentum, Adam's two moments and the number of updates
+    b: tuple[Any, ...] = ()  # by the optimizer, of b
+    style: tuple[Any, ...] = ()  # by the L1 style, of W
+
+
+NOTHING = Memory()
+
+
+class State(NamedTuple):
+    """All that an update starts from, but for its batch."""
+
+    parameters: Parameters
+    memory: list[Memory]  # one a layer
+    updates: int = 0  # how many came before: schedules follow it
+
+
+def start(parameters: Parameters) -> State:
+    """The state before the first update."""
+    return State(parameters, [NOTHING] * len(parameters))
+
+
 # The arithmetic of a run. "rounded" computes in float64 and rounds every parameter to float32 after each update:
 # frameworks differ by some 1e-16 an update, the float32 grid is some 1e-7 wide, so the rounding makes runs equal.
 DTYPES: dict[str, type[np.floating]] = {"rounded": np.float64, "float64": np.float64, "float32": np.float32}
+
+# The factor of η or λ at an update, which this many came before.
+DECAY = 10_000
+SCHEDULES: dict[str, Callable[[int], float]] = {
+    "constant": lambda updates: 1.0,
+    "inverse": lambda updates: 1 / (1 + updates / DECAY),
+}
 
 INITIAL_LIMIT = 0.01  # the article draws its initial weights and biases from (−0.01, 0.01)
 
@@ -39,18 +71,24 @@ def choose(what: str, name: Name, table: Mapping[Name, Row]) -> Row:
 class Experiment:
     """One training run, but for its data. The defaults are the article's, with the whole soft-max derivative.
 
-    style, loss and softmax_derivative are keys of the tables in l1 and network, which refuse unknown ones.
+    style, optimizer, loss, softmax_derivative and reduction are keys of tables in l1, optimizers, network and train,
+    which refuse unknown ones.
     Raises InputError for a number that cannot be trained with.
     """
 
     sizes: tuple[int, ...] = (10, 8, 4)  # units a layer: features, hidden …, classes
     seed: int = 0
     lr: float = 0.01  # η
+    lr_schedule: str = "constant"
     lamda: float = 0.001  # λ multiplies Σ|w| over weights, never biases; "lambda" is a Python keyword
     style: str = "penalty"  # how λ enters an update
+    lamda_schedule: str = "constant"
     l2: float = 0.0  # λ₂ multiplies ½Σw² over weights; beside an L1 style: elastic net
+    optimizer: str = "sgd"  # whose step it is that λ enters
+    momentum: float = 0.9  # β of the optimizer momentum, β₁ of adam
     loss: str = "squared_error"
     softmax_derivative: str = "full"
+    reduction: str = "mean"  # of the loss over a batch
     precision: str = "rounded"
     epochs: int = 500
     batch_size: int = 1
@@ -66,12 +104,22 @@ class Experiment:
         for name, least in (("seed", 0), ("epochs", 0), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be a whole number >= {least}; got {getattr(self, name)}")
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"momentum must be a number >= 0 and < 1; got {self.momentum}")
         choose("precision", self.precision, DTYPES)
+        choose("lr_schedule", self.lr_schedule, SCHEDULES)
+        choose("lamda_schedule", self.lamda_schedule, SCHEDULES)
 
     @property
     def dtype(self) -> type[np.floating]:
         """The floating-point type in which the experiment computes."""
         return DTYPES[self.precision]
+
+
+def rates(experiment: Experiment, updates: int) -> tuple[float, float]:
+    """η and λ of the update that this many came before."""
+    lr = experiment.lr * SCHEDULES[experiment.lr_schedule](updates)
+    return lr, experiment.lamda * SCHEDULES[experiment.lamda_schedule](updates)
 
 
 def check_fit(experiment: Experiment, data: Dataset) -> None:

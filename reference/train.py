@@ -1,40 +1,73 @@
 """One update as a pure function, and training as a fold over it."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from reference.data import Dataset
-from reference.experiment import Batch, Experiment, Parameters, choose, draw
+from reference.experiment import NOTHING, Batch, Experiment, Memory, Parameters, State, choose, draw, rates, start
 from reference.l1 import STYLES
 from reference.network import DELTAS, backward, forward, softmax
+from reference.optimizers import OPTIMIZERS
 
-Step = Callable[[Parameters, np.ndarray, np.ndarray, Experiment], Parameters]
+Step = Callable[[State, np.ndarray, np.ndarray, Experiment], State]
+
+# what the summed loss of a batch is divided by
+REDUCTIONS: dict[str, Callable[[int], float]] = {"mean": float, "sum": lambda items: 1.0}
 
 
 def check_names(experiment: Experiment) -> None:
-    """Raise InputError unless the style, and the loss with its soft-max derivative, have a row in their tables."""
+    """Raise InputError unless every name has a row in its table, the loss together with its soft-max derivative."""
     choose("style", experiment.style, STYLES)
+    choose("optimizer", experiment.optimizer, OPTIMIZERS)
+    choose("reduction", experiment.reduction, REDUCTIONS)
     choose("loss", experiment.loss, dict.fromkeys(loss for loss, _ in DELTAS))
     allowed = {derivative: loss for loss, derivative in DELTAS if loss == experiment.loss}
     choose(f"softmax_derivative for {experiment.loss}", experiment.softmax_derivative, allowed)
 
 
 def gradients(parameters: Parameters, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> Parameters:
-    """∂E/∂W_k and ∂E/∂b_k of the data loss, mean over the batch, in the shape of the parameters."""
+    """∂E/∂W_k and ∂E/∂b_k of the data loss, its mean or sum over the batch, in the shape of the parameters."""
     *h, z = forward(parameters, x)
-    batch = float(x.shape[-2])  # NumPy divides by a float in half the time
-    delta = DELTAS[experiment.loss, experiment.softmax_derivative](softmax(z), t) / batch
+    divisor = REDUCTIONS[experiment.reduction](x.shape[-2])  # NumPy divides by a float in half the time
+    delta = DELTAS[experiment.loss, experiment.softmax_derivative](softmax(z), t) / divisor
     return backward(parameters, h, delta)
 
 
-def update(parameters: Parameters, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> Parameters:
-    """W⁺ = style(W, ∂E/∂W + λ₂ W, η, λ),  b⁺ = b − η ∂E/∂b: all from the parameters before the update, not rounded."""
-    style, lr, lamda, l2 = STYLES[experiment.style], experiment.lr, experiment.lamda, experiment.l2
-    return [
-        (style(W, dW + l2 * W if l2 else dW, lr, lamda), b - lr * db)
-        for (W, b), (dW, db) in zip(parameters, gradients(parameters, x, t, experiment), strict=True)
-    ]
+def update_weight(
+    w: np.ndarray, g: np.ndarray, lr: float, lamda: float, experiment: Experiment, memory: Memory = NOTHING
+) -> tuple[np.ndarray, tuple[Any, ...], tuple[Any, ...]]:
+    """w⁺ of a weight with the data gradient g, and what the optimizer and the style remember of it.
+
+    g + λ₂ w, and the style's term of the gradient, are what the optimizer is given; the style acts on its step, too.
+    """
+    style = STYLES[experiment.style]
+    if experiment.l2:
+        g = g + experiment.l2 * w
+    if style.on_gradient:
+        g = style.on_gradient(w, g, lamda)
+    v, of_optimizer = OPTIMIZERS[experiment.optimizer](w, g, lr, experiment.momentum, *memory.W)
+    if style.after_step:
+        return style.after_step(w, v, lr, lamda), of_optimizer, ()
+    if style.after_step_with_memory:
+        w, of_style = style.after_step_with_memory(w, v, lr, lamda, *memory.style)
+        return w, of_optimizer, of_style
+    return v, of_optimizer, ()
+
+
+def update(state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
+    """W⁺ as update_weight has it,  b⁺ = step(b, ∂E/∂b): all from the state before the update, not rounded."""
+    lr, lamda = rates(experiment, state.updates)
+    step, beta = OPTIMIZERS[experiment.optimizer], experiment.momentum
+    slopes = gradients(state.parameters, x, t, experiment)
+    parameters, memory = [], []
+    for (W, b), (dW, db), known in zip(state.parameters, slopes, state.memory, strict=True):
+        V, of_W, of_style = update_weight(W, dW, lr, lamda, experiment, known)
+        c, of_b = step(b, db, lr, beta, *known.b)
+        parameters.append((V, c))
+        memory.append(Memory(of_W, of_b, of_style))
+    return State(parameters, memory, state.updates + 1)
 
 
 def as_computed(parameters: Parameters) -> Parameters:
@@ -50,23 +83,25 @@ def to_float32_grid(parameters: Parameters) -> Parameters:
 ROUNDING = {"rounded": to_float32_grid, "float64": as_computed, "float32": as_computed}
 
 
-def step(parameters: Parameters, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> Parameters:
-    """One update, rounded as the experiment's precision says."""
-    return ROUNDING[experiment.precision](update(parameters, x, t, experiment))
+def step(state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
+    """One update, its parameters rounded as the experiment's precision says."""
+    after = update(state, x, t, experiment)
+    return after._replace(parameters=ROUNDING[experiment.precision](after.parameters))
 
 
 def train(experiment: Experiment, data: Dataset, step: Step = step) -> Iterator[Parameters]:
     """Yield the run: the initial parameters, then the parameters after every update.
 
-    Raises InputError where the experiment does not fit the data or names an unknown style, loss or derivative.
+    Raises InputError where the experiment does not fit the data or names an unknown style, optimizer or loss.
     """
     check_names(experiment)
     return fold(step, *draw(experiment, data), experiment)
 
 
 def fold(step: Step, parameters: Parameters, batches: Iterator[Batch], experiment: Experiment) -> Iterator[Parameters]:
-    """p₀, p₁ = step(p₀, batch₁), p₂ = step(p₁, batch₂), …"""
-    yield parameters
+    """The parameters of s₀, s₁ = step(s₀, batch₁), s₂ = step(s₁, batch₂), …"""
+    state = start(parameters)
+    yield state.parameters
     for x, t in batches:
-        parameters = step(parameters, x, t, experiment)
-        yield parameters
+        state = step(state, x, t, experiment)
+        yield state.parameters

@@ -10,6 +10,7 @@ import pytest
 
 import reference.l1
 import reference.network
+import reference.optimizers
 import reference.train
 import torch_impl.l1
 import torch_impl.network
@@ -101,11 +102,27 @@ def test_the_reference_loads_no_torch(checkout):
     assert not {"typer", "comparisons"} & set(loaded(checkout, "torch_impl.train"))
 
 
+def test_the_core_needs_none_of_the_extras():
+    """The command line comes up, and `parity` works, where matplotlib, jinja2, scikit-learn and hypothesis are not."""
+    program = (
+        "import sys; sys.modules |= dict.fromkeys(['matplotlib', 'jinja2', 'sklearn', 'hypothesis']);"
+        "sys.argv = ['comparisons', 'parity', '--epochs', '1', '--batch-size', '50'];"
+        "from comparisons.__main__ import main; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "1 of 1 runs agree bit for bit" in done.stdout
+
+
 def test_both_sides_have_the_same_tables():
     """A style, a loss or a precision that is missing on one side is named here."""
     assert list(reference.l1.STYLES) == list(torch_impl.l1.STYLES)
     assert list(reference.network.DELTAS) == list(torch_impl.network.LOSSES)
     assert list(reference.train.ROUNDING) == list(torch_impl.train.ROUNDING)
+    assert list(reference.train.REDUCTIONS) == list(torch_impl.train.REDUCTIONS)
+    assert list(reference.optimizers.OPTIMIZERS) == list(torch_impl.train.OPTIMIZERS)
+    assert list(reference.optimizers.OPTIMIZERS) == list(torch_impl.train.OF_OPTIMIZER)
 
 
 def test_both_sides_have_the_same_signatures():

@@ -7,9 +7,10 @@ import pytest
 
 import reference.network
 import reference.train
-from comparisons import article, tables
+from comparisons import article
 from comparisons.agreement import Agreement, Difference
 from comparisons.styles import Figures, figures
+from comparisons.tables.article import page, sentences, status
 
 FURTHER = {
     ("none", "squared_error"): (189, 24, 75.71, 0, 0),
@@ -43,16 +44,16 @@ def results(rows=article.ROWS, **changes):
 
 def test_all_well_is_exit_0(capsys):
     """Equal bits and the published figures."""
-    tables.article_page(results())
+    page(results())
 
     assert "NOT" not in capsys.readouterr().out
-    assert 0 == tables.article_status(results())
+    assert 0 == status(results())
 
 
 def test_every_row_has_a_line_of_its_own(capsys):
     """The longest names too: no cell is broken or cut off."""
     rows = article.ROWS + article.FURTHER_ROWS
-    tables.article_page(results(rows))
+    page(results(rows))
     lines = capsys.readouterr().out.splitlines()
 
     assert len(rows) == sum(line.endswith("0 of 2      17") for line in lines)
@@ -62,10 +63,10 @@ def test_every_row_has_a_line_of_its_own(capsys):
 def test_figures_that_do_not_come_out_are_exit_1(capsys):
     """One item more than published is not reproduced, and the page says so."""
     wrong = results(torch=Figures(187, 22, 64.11, 0, 0))
-    tables.article_page(wrong)
+    page(wrong)
 
     assert "NOT reproduced: the published figures for no L1." in capsys.readouterr().out
-    assert 1 == tables.article_status(wrong)
+    assert 1 == status(wrong)
 
 
 def test_bits_that_differ_are_exit_1(capsys):
@@ -73,12 +74,12 @@ def test_bits_that_differ_are_exit_1(capsys):
     end = [(np.array([[1.0]]), np.array([1.0]))]
     apart = Agreement(100_000, 2, 1, 99_996, Difference(5, "W1", [0, 0], 1.0, 2.0), True, end, end)
     wrong = results(agreement=apart)
-    tables.article_page(wrong)
+    page(wrong)
 
     assert "NOT equal: no L1 at update 5, W1[0, 0]: reference 1.0, candidate 2.0." in " ".join(
         capsys.readouterr().out.split()
     )
-    assert 1 == tables.article_status(wrong)
+    assert 1 == status(wrong)
 
 
 def test_penalty_and_scaled_tack_on_may_be_told_apart():
@@ -88,4 +89,4 @@ def test_penalty_and_scaled_tack_on_may_be_told_apart():
     scaled = rows[article.TACK_ON_SCALED]
     rows[article.TACK_ON_SCALED] = replace(scaled, agreement=replace(scaled.agreement, candidate=other))
 
-    assert "NOT the same bits as the penalty: 1 differ" in tables.article_sentences(rows)[2]
+    assert "NOT the same bits as the penalty: 1 differ" in sentences(rows)[2]

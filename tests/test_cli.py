@@ -14,11 +14,15 @@ import numpy as np
 import pytest
 
 import torch_impl.train
-from comparisons import parity, tables
+from comparisons import parity
 from comparisons.__main__ import main
 from comparisons.agreement import Agreement, Difference, RoundingTie
 from comparisons.styles import Figures
+from comparisons.tables.files import write_json
+from comparisons.tables.parity import entry as entry_of
+from comparisons.tables.parity import page, status, to_json
 from reference.experiment import Experiment
+from reference.l1 import STYLES
 
 IRIS = str(Path(__file__).parents[1] / "data" / "iris.csv")
 QUICK = ["parity", "--epochs", "1", "--batch-size", "50"]
@@ -37,7 +41,7 @@ def run_in_this_process(monkeypatch, capsys):
 
 
 REFUSED = {
-    "unknown style": (["--style", "lasso"], "style must be one of none, penalty, as_listed, tack_on; got lasso"),
+    "unknown style": (["--style", "lasso"], f"style must be one of {', '.join(STYLES)}; got lasso"),
     "negative lamda": (["--lamda", "-1"], "lamda must be a finite number >= 0; got -1.0"),
     "lamda not finite": (["--lamda", "nan"], "lamda must be a finite number >= 0; got nan"),
     "lamda not a number": (["--lamda", "much"], "Invalid value for '--lamda': a number is needed; got much"),
@@ -45,6 +49,12 @@ REFUSED = {
     "lr zero": (["--lr", "0"], "lr must be a finite number > 0; got 0.0"),
     "sizes and data": (["--sizes", "4-8-3"], "sizes must begin with 10 (features) and end with 4 (classes) for the"),
     "sizes not numbers": (["--sizes", "10-x-4"], "sizes must be whole numbers joined by '-', such as 10-8-4; got 10-x"),
+    "momentum": (["--momentum", "1"], "momentum must be a number >= 0 and < 1; got 1.0"),
+    "momentum not finite": (["--momentum", "nan"], "momentum must be a number >= 0 and < 1; got nan"),
+    "optimizer": (["--optimizer", "lion"], "optimizer must be one of sgd, momentum, adam; got lion"),
+    "schedule": (["--lr-schedule", "cosine"], "lr_schedule must be one of constant, inverse; got cosine"),
+    "schedule of lamda": (["--lamda-schedule", "up"], "lamda_schedule must be one of constant, inverse; got up"),
+    "reduction": (["--reduction", "max"], "reduction must be one of mean, sum; got max"),
     "batch too large": (["--batch-size", "201"], "batch_size must be at most 200, the training items of the article's"),
     "epochs": (["--epochs", "-1"], "epochs must be a whole number >= 0; got -1"),
     "seed": (["--seed", "-1"], "seed must be a whole number >= 0; got -1"),
@@ -139,11 +149,11 @@ def test_a_difference_is_exit_1_and_says_where(data, monkeypatch, capsys):
     right = torch_impl.train.train
     monkeypatch.setattr(torch_impl.train, "train", lambda e, d: right(replace(e, lamda=2 * e.lamda), d))
     results = [parity.free_run(parity.Task(Experiment(epochs=1), data), lambda _n: None)]
-    tables.parity_page(results)
+    page(results)
     out = capsys.readouterr().out
-    (entry,) = tables.parity_json(results)["experiments"]
+    (entry,) = to_json(results)["experiments"]
 
-    assert 1 == tables.parity_status(results)
+    assert 1 == status(results)
     assert "DIFFERENT, free run: first at update 1, W1[0, 0]: reference 0.006" in out
     assert "again: python -m comparisons parity --seed 0 --lamda 0.001 --style penalty --epochs 1\n" in out
     assert "0 of 1 runs agree" in out
@@ -160,7 +170,7 @@ def test_nan_in_a_result_file_is_text(data, monkeypatch, tmp_path):
     right = torch_impl.train.train
     monkeypatch.setattr(torch_impl.train, "train", nan)
     results = [parity.free_run(parity.Task(Experiment(epochs=1), data), lambda _n: None)]
-    tables.write_json(tmp_path / "r.json", tables.parity_json(results))
+    write_json(tmp_path / "r.json", to_json(results))
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -174,7 +184,7 @@ TIE = RoundingTie(1.4, 1.3, 6.0, 2)
 
 
 @pytest.mark.parametrize(
-    ("differing", "tie", "status", "words"),
+    ("differing", "tie", "expected", "words"),
     [
         (0, TIE, 0, ("EQUAL AT THE END, free run: first at update 7, W2[6, 0]", "a rounding tie explains it")),
         (1, TIE, 1, ("DIFFERENT, free run: first at update 7, W2[6, 0]", "a rounding tie explains it")),
@@ -182,22 +192,22 @@ TIE = RoundingTie(1.4, 1.3, 6.0, 2)
     ],
     ids=["met again", "not met again", "no tie"],
 )
-def test_a_rounding_tie_on_the_way(data, capsys, differing, tie, status, words):
+def test_a_rounding_tie_on_the_way(data, capsys, differing, tie, expected, words):
     """It is reported, and it is exit 0 only where the runs are equal at the end and a tie is what parted them."""
     end = [(np.ones((1, 1)), np.ones(1))]
     agreement = Agreement(100, 2, differing, 5, APART, True, end, end)
     found = parity.Result(
         parity.Task(Experiment(), data), "free run", agreement, Figures(0, 0, 0.0, 0, 0), 0, None, tie
     )
-    tables.parity_page([found])
+    page([found])
     out = capsys.readouterr().out
-    entry = tables.parity_entry(found)
+    entry = entry_of(found)
 
-    assert status == tables.parity_status([found])
+    assert expected == status([found])
     for part in (*words, "updates after which they differ: 5", f"{differing} of 2 differ at the end"):
         assert part in out
-    assert f"{1 - status} of 1 runs agree bit for bit, after every update" in out
-    assert ("but for a rounding tie in 1, equal again at the end" in out) == (status == 0)
+    assert f"{1 - expected} of 1 runs agree bit for bit, after every update" in out
+    assert ("but for a rounding tie in 1, equal again at the end" in out) == (expected == 0)
     assert (5, tie and vars(tie)) == (entry["updates_apart"], entry["rounding_tie"])
 
 

@@ -36,18 +36,23 @@ def test_the_python_examples_run(code):
 def test_the_readme_lists_every_style_by_its_formula():
     """A row for each style, with the formula that its docstring begins with."""
     for name, style in STYLES.items():
-        formula = style.__doc__.splitlines()[0].split(",")[0].split(".  ")[0].replace(" ", "").rstrip(".")
-        assert formula in README.split(f"| `{name}` |")[1].splitlines()[0].replace(" ", "")
+        row = README.split(f"| `{name}` |")[1].splitlines()[0].replace("\\|", "|")
+        assert style.formula.replace(" ", "") in row.replace(" ", "")
 
 
-@pytest.mark.parametrize(
-    ("file", "style"), [("reference/l1.py", reference.l1.tack_on), ("torch_impl/l1.py", torch_impl.l1.tack_on)]
-)
-def test_contributing_quotes_the_source(file, style):
-    """The functions that it shows are those in the code."""
-    shown = CONTRIBUTING.split(f"<!-- {file}: tack_on -->")[1].split("```python\n")[1].split("```")[0]
+def shown(block):
+    """The Python that CONTRIBUTING shows below a comment."""
+    code = CONTRIBUTING.split(f"<!-- {block} -->")[1].split("```python\n")[1].split("```")[0]
+    return textwrap.dedent(code.rstrip(" "))
 
-    assert inspect.getsource(style) == textwrap.dedent(shown).rstrip(" ")
+
+@pytest.mark.parametrize("side", [reference.l1, torch_impl.l1], ids=["reference", "torch_impl"])
+def test_contributing_quotes_the_source(side):
+    """The function and the row of a style that it shows are those in the code."""
+    file = Path(side.__file__).relative_to(ROOT).as_posix()
+
+    assert inspect.getsource(side.proximal) == shown(f"{file}: proximal")
+    assert textwrap.indent(shown(f"{file}: row"), "    ") in inspect.getsource(side)
 
 
 @pytest.mark.parametrize("target", re.findall(r"^`?(make \w+)|`(make \w+)`", README, re.MULTILINE))

@@ -1,21 +1,27 @@
 """Wrong implementations: each turns the comparison red, at the right update."""
 
 from dataclasses import dataclass, replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 
 import reference.train
 import torch_impl.train
 from comparisons.agreement import compare, lockstep
 from reference.data import Dataset
-from reference.experiment import Experiment, draw
-from reference.l1 import STYLES
+from reference.experiment import Experiment, draw, start
+from reference.l1 import soft_threshold
 from reference.network import DELTAS, backward, forward, softmax
-from reference.train import fold, gradients, to_float32_grid
+from reference.train import fold, gradients, to_float32_grid, update_weight
+from torch_impl.l1 import Style
+from torch_impl.train import Trainer
 
 EXPERIMENT = Experiment(epochs=3)
 TACK_ON = replace(EXPERIMENT, style="tack_on", lamda=0.0001)
+PROXIMAL, CLIPPED, CUMULATIVE = (replace(EXPERIMENT, style=style) for style in ("proximal", "clipped", "cumulative"))
+MOMENTUM, ADAM = (replace(EXPERIMENT, optimizer=optimizer) for optimizer in ("momentum", "adam"))
 
 
 def torch_with(**numbers):
@@ -26,14 +32,37 @@ def torch_with(**numbers):
 def numpy_step(update):
     """The reference with another update, (w, g, η, λ, whether w is a bias) -> w⁺, rounded."""
 
-    def step(parameters, x, t, experiment):
+    def step(state, x, t, experiment):
         after = [
             tuple(update(w, g, experiment.lr, experiment.lamda, w.ndim == 1) for w, g in zip(pair, slopes, strict=True))
-            for pair, slopes in zip(parameters, gradients(parameters, x, t, experiment), strict=True)
+            for pair, slopes in zip(state.parameters, gradients(state.parameters, x, t, experiment), strict=True)
         ]
-        return to_float32_grid(after)
+        return state._replace(parameters=to_float32_grid(after))
 
     return lambda experiment, data: reference.train.train(experiment, data, step)
+
+
+def torch_group(**numbers):
+    """PyTorch, with these numbers in place of its optimizer's own."""
+
+    def candidate(experiment, data):
+        trainer = Trainer(experiment)
+        for group in trainer.optimizer.param_groups:
+            group |= numbers
+        return torch_impl.train.fold(trainer, *draw(experiment, data))
+
+    return candidate
+
+
+def torch_style(around_step):
+    """PyTorch, with this in place of the experiment's own style."""
+
+    def candidate(experiment, data):
+        with patch.dict(torch_impl.train.STYLES, {experiment.style: Style(around_step=around_step)}):
+            trainer = Trainer(experiment)
+        return torch_impl.train.fold(trainer, *draw(experiment, data))
+
+    return candidate
 
 
 def biases_penalised(w, g, lr, lamda, bias):
@@ -57,16 +86,67 @@ def lr_missing(w, g, lr, lamda, bias):
     return w - lr * g if bias else (w - lr * g) - lamda * np.sign(w)
 
 
-def new_weights_in_backward(parameters, x, t, experiment):
+def threshold_without_lr(w, g, lr, lamda, bias):
+    """The proximal style with λ for its threshold."""
+    v = w - lr * g
+    return v if bias else soft_threshold(v, lamda)
+
+
+def threshold_before_the_step(w, g, lr, lamda, bias):
+    """The threshold of the weight as it was, and then the step."""
+    return (w if bias else soft_threshold(w, lr * lamda)) - lr * g
+
+
+def not_clipped(w, g, lr, lamda, bias):
+    """The clipped style without clipping."""
+    v = w - lr * g
+    return v if bias else v - lr * lamda * np.sign(w)
+
+
+def clipped_by_the_new_sign(w, g, lr, lamda, bias):
+    """The clipped style with the sign of the weight after the step: the proximal one."""
+    v = w - lr * g
+    return v if bias else soft_threshold(v, lr * lamda)
+
+
+def received_without_its_sign(w, group):
+    """The cumulative style, where what a weight has received is counted as positive."""
+    mine = (yield)[w]
+    due, received = mine.get("l1_due", 0.0) + group["lr"] * group["lamda"], mine.get("l1_received", 0.0)
+    paid = torch.where(w > 0, (w - (due - received)).clamp(min=0), (w + (due - received)).clamp(max=0))
+    mine |= {"l1_due": due, "l1_received": received + (w - paid).abs()}
+    w.copy_(paid)
+
+
+def momentum_forgotten(experiment, data):
+    """Every update begins with nothing remembered."""
+
+    def step(state, x, t, experiment):
+        return reference.train.step(start(state.parameters), x, t, experiment)
+
+    return reference.train.train(experiment, data, step)
+
+
+def schedule_ahead(experiment, data):
+    """Every update has the next one's η."""
+
+    def step(state, x, t, experiment):
+        after = reference.train.step(state._replace(updates=state.updates + 1), x, t, experiment)
+        return after._replace(updates=state.updates + 1)
+
+    return reference.train.train(experiment, data, step)
+
+
+def new_weights_in_backward(state, x, t, experiment):
     """The output layer is updated first, and the hidden layer's gradient is taken through its new weights."""
-    style, (hidden, output) = STYLES[experiment.style], parameters
-    *h, z = forward(parameters, x)
+    lr, lamda, (hidden, output) = experiment.lr, experiment.lamda, state.parameters
+    *h, z = forward(state.parameters, x)
     delta = DELTAS[experiment.loss, experiment.softmax_derivative](softmax(z), t) / len(x)
-    _, (dW, db) = backward(parameters, h, delta)
-    output = (style(output[0], dW, experiment.lr, experiment.lamda), output[1] - experiment.lr * db)
+    _, (dW, db) = backward([hidden, output], h, delta)
+    output = (update_weight(output[0], dW, lr, lamda, experiment)[0], output[1] - lr * db)
     (dV, dc), _ = backward([hidden, output], h, delta)
-    hidden = (style(hidden[0], dV, experiment.lr, experiment.lamda), hidden[1] - experiment.lr * dc)
-    return to_float32_grid([hidden, output])
+    hidden = (update_weight(hidden[0], dV, lr, lamda, experiment)[0], hidden[1] - lr * dc)
+    return state._replace(parameters=to_float32_grid([hidden, output]))
 
 
 def shuffle_skipped(experiment, data):
@@ -107,16 +187,30 @@ def at_7(experiment, data):
     return 7
 
 
-def where_a_step_crosses_zero(experiment, data):
-    """The first update whose data step changes the sign of a weight: only there the two signs differ."""
-    parameters, batches = draw(experiment, data)
-    for update, (x, t) in enumerate(batches, start=1):
-        slopes = gradients(parameters, x, t, experiment)
-        for (W, _), (dW, _) in zip(parameters, slopes, strict=True):
-            if (np.sign(W - experiment.lr * dW) != np.sign(W)).any():
-                return update
-        parameters = reference.train.step(parameters, x, t, experiment)
-    raise AssertionError("no step crosses zero: the fault cannot be seen in this run")
+def at_second(experiment, data):
+    """At the second update: the first one remembers nothing yet."""
+    return 2
+
+
+def where_it_computes_otherwise(wrong):
+    """The first update of the right run at which the wrong formula makes another weight of the same w and g."""
+
+    def where(experiment, data):
+        parameters, batches = draw(experiment, data)
+        state = start(parameters)
+        for x, t in batches:
+            slopes = gradients(state.parameters, x, t, experiment)
+            weights = [
+                (wrong(W, dW, experiment.lr, experiment.lamda, False), b)
+                for (W, b), (dW, _) in zip(state.parameters, slopes, strict=True)
+            ]
+            state = reference.train.step(state, x, t, experiment)
+            for (W, _), (V, _) in zip(state.parameters, to_float32_grid(weights), strict=True):
+                if (W != V).any():
+                    return state.updates
+        raise AssertionError("the fault makes no other weight in this run")
+
+    return where
 
 
 def where_batches_differ(other_batches):
@@ -160,7 +254,31 @@ FAULTS = {
     "lr doubled": Fault(torch_with(lr=0.02)),
     "diagonal for full": Fault(torch_with(softmax_derivative="diagonal")),
     "cross-entropy for squared error": Fault(torch_with(loss="cross_entropy")),
-    "sign after the step": Fault(numpy_step(sign_after_the_step), where_a_step_crosses_zero, TACK_ON),
+    "sign after the step": Fault(
+        numpy_step(sign_after_the_step), where_it_computes_otherwise(sign_after_the_step), TACK_ON
+    ),
+    "threshold without lr": Fault(numpy_step(threshold_without_lr), experiment=PROXIMAL),
+    "threshold before the step": Fault(
+        numpy_step(threshold_before_the_step), where_it_computes_otherwise(threshold_before_the_step), PROXIMAL
+    ),
+    "not clipped": Fault(numpy_step(not_clipped), where_it_computes_otherwise(not_clipped), CLIPPED),
+    "clipped by the new sign": Fault(
+        numpy_step(clipped_by_the_new_sign), where_it_computes_otherwise(clipped_by_the_new_sign), CLIPPED
+    ),
+    "no debt": Fault(torch_with(style="proximal"), where_it_computes_otherwise(clipped_by_the_new_sign), CUMULATIVE),
+    "received without its sign": Fault(torch_style(received_without_its_sign), at_second, CUMULATIVE),
+    "dampening": Fault(torch_group(dampening=0.9), at_second, MOMENTUM),
+    "Nesterov": Fault(torch_group(nesterov=True), experiment=MOMENTUM),
+    "other momentum": Fault(torch_with(momentum=0.8), at_second, MOMENTUM),
+    "momentum forgotten": Fault(momentum_forgotten, at_second, MOMENTUM),
+    "other epsilon": Fault(torch_group(eps=1e-5), experiment=ADAM),
+    "other beta 2": Fault(torch_group(betas=(0.9, 0.99)), at_second, ADAM),
+    "Adam's moments forgotten": Fault(momentum_forgotten, at_second, ADAM),
+    "decoupled L2": Fault(torch_group(decoupled_weight_decay=True), experiment=replace(ADAM, l2=0.1)),
+    "schedule ahead": Fault(schedule_ahead, experiment=replace(EXPERIMENT, lr_schedule="inverse")),
+    "schedule not followed": Fault(
+        torch_with(lr_schedule="constant"), at_second, replace(EXPERIMENT, lr_schedule="inverse")
+    ),
     "new weights in backward": Fault(
         lambda experiment, data: reference.train.train(experiment, data, new_weights_in_backward)
     ),
@@ -184,7 +302,13 @@ def test_a_fault_is_found_at_its_update(data, fault):
     assert fault.found_at(fault.experiment, data) == found.first_difference.update
 
 
-@pytest.mark.parametrize("experiment", [EXPERIMENT, TACK_ON], ids=["penalty", "tack-on"])
+def words(experiment):
+    """In which numbers it is not the default one."""
+    changed = (str(value) for name, value in vars(experiment).items() if value != getattr(Experiment(), name))
+    return " ".join(changed)
+
+
+@pytest.mark.parametrize("experiment", dict.fromkeys(f.experiment for f in FAULTS.values()), ids=words)
 def test_without_a_fault_it_is_green(data, experiment):
     """Twin of all faults: the same experiments, rightly implemented, are equal."""
     found = compare(reference.train.train(experiment, data), torch_impl.train.train(experiment, data))
@@ -194,9 +318,15 @@ def test_without_a_fault_it_is_green(data, experiment):
 
 def test_numpy_step_without_a_fault_is_the_reference(data):
     """The scaffold of the planted updates adds no fault of its own."""
-    right = numpy_step(lambda w, g, lr, lamda, bias: STYLES["none" if bias else "penalty"](w, g, lr, lamda))
+    right = numpy_step(lambda w, g, lr, lamda, bias: w - lr * (g if bias else g + lamda * np.sign(w)))
 
     assert 0 == compare(reference.train.train(EXPERIMENT, data), right(EXPERIMENT, data)).exit_status
+
+
+def test_torch_group_and_torch_style_without_a_fault_are_equal(data):
+    """The scaffolds of the planted optimizers and styles add no fault of their own."""
+    for right in (torch_group(), torch_style(torch_impl.train.STYLES["cumulative"].around_step)):
+        assert 0 == compare(reference.train.train(CUMULATIVE, data), right(CUMULATIVE, data)).exit_status
 
 
 def test_the_sign_of_zero_is_seen_once_a_weight_is_zero(data):

@@ -5,19 +5,23 @@
     optimizer.step()                                    around_step: before and after, by hooks
 
 λ is `lamda` of a parameter group, beside its lr: {"params": weights, "lamda": 0.001}. A group without it (biases) is
-not penalised. λ is read when it is used, so it may be changed while training, and each group may have its own.
+not penalised. λ and lr are read when they are used, so that schedules work, and each group may have its own.
 A new style is one function and one row here, and one of each in reference/l1.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
 Group = dict[str, Any]
+# runs before the step, yields, runs after it; there it is given optimizer.state, which state_dict() saves and loads
+AroundStep = Generator[None, dict[Tensor, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Style:
     """Where a style acts. A style has one of the places, or none."""
 
     in_loss: Callable[[Tensor, Group], Tensor] | None = None  # a term of the loss
-    around_step: Callable[[Tensor, Group], Iterator[None]] | None = None  # runs before the step, yields, runs after
+    around_step: Callable[[Tensor, Group], AroundStep] | None = None
 
 
 def penalty(w: Tensor, group: Group) -> Tensor:
@@ -38,11 +42,51 @@ def as_listed(w: Tensor, group: Group) -> Tensor:
     return -group["lamda"] * torch.linalg.vector_norm(w, ord=1)
 
 
-def tack_on(w: Tensor, group: Group) -> Iterator[None]:
+def tack_on(w: Tensor, group: Group) -> AroundStep:
     """w ← step(w) − λ sign w, the sign taken before the step."""
     sign = w.sign()
     yield
     w.sub_(sign, alpha=group["lamda"])
+
+
+def decoupled(w: Tensor, group: Group) -> AroundStep:
+    """w ← step(w) − η λ sign w, the sign taken before the step."""
+    sign = w.sign()
+    yield
+    w.sub_(sign, alpha=shrinkage(group))
+
+
+def clipped(w: Tensor, group: Group) -> AroundStep:
+    """As decoupled, but 0 where that would give w another sign than the step did."""
+    sign = w.sign()
+    yield
+    decayed = w.sub(sign, alpha=shrinkage(group))
+    w.copy_(decayed.masked_fill_(decayed.sign() != w.sign(), 0.0))
+
+
+def proximal(w: Tensor, group: Group) -> AroundStep:
+    """w ← softshrink(step(w), η λ)."""
+    yield
+    w.copy_(F.softshrink(w, shrinkage(group)))
+
+
+def cumulative(w: Tensor, group: Group) -> AroundStep:
+    """w ← step(w), moved toward 0 by all of l1_due that it has not yet received, and at most to 0.
+
+    In optimizer.state: l1_due = Σ η λ of all steps so far, and l1_received, by how much it has moved w, with the sign.
+    """
+    mine = (yield)[w]
+    due = mine.get("l1_due", 0.0) + shrinkage(group)
+    received = mine.get("l1_received", 0.0)
+    paid = torch.where(w > 0, (w - (due + received)).clamp(min=0), (w + (due - received)).clamp(max=0))
+    paid = torch.where(w == 0, w, paid)
+    mine |= {"l1_due": due, "l1_received": received + (paid - w)}
+    w.copy_(paid)
+
+
+def shrinkage(group: Group) -> float:
+    """η λ, with the learning rate that the step had."""
+    return float(group["lr"]) * group["lamda"]
 
 
 STYLES = {
@@ -50,6 +94,10 @@ STYLES = {
     "penalty": Style(in_loss=penalty),
     "as_listed": Style(in_loss=as_listed),
     "tack_on": Style(around_step=tack_on),
+    "decoupled": Style(around_step=decoupled),
+    "clipped": Style(around_step=clipped),
+    "proximal": Style(around_step=proximal),
+    "cumulative": Style(around_step=cumulative),
 }
 
 
@@ -86,7 +134,7 @@ class Attached:
 
     def __init__(self, style: Style, optimizer: Optimizer) -> None:
         self._around_step = style.around_step
-        self._begun: list[tuple[Tensor, Iterator[None]]] = []
+        self._begun: list[tuple[Tensor, AroundStep]] = []
         self._handles = (
             optimizer.register_step_pre_hook(self._before_step),
             optimizer.register_step_post_hook(self._after_step),
@@ -97,20 +145,18 @@ class Attached:
         for handle in self._handles:
             handle.remove()
 
+    @torch.no_grad()
     def _before_step(self, optimizer: Optimizer, *_: object) -> None:
         if self._around_step is not None:
             self._begun = [(w, self._around_step(w, group)) for w, group in penalised(optimizer)]
-            advance(part for _w, part in self._begun)
+            for _w, part in self._begun:
+                next(part)
 
-    def _after_step(self, *_: object) -> None:
+    @torch.no_grad()
+    def _after_step(self, optimizer: Optimizer, *_: object) -> None:
         # only now is it known which parameters have a gradient: step(closure) computes them
-        if self._around_step is not None:
-            advance(part for w, part in self._begun if w.requires_grad and w.grad is not None)
-            self._begun = []
-
-
-@torch.no_grad()
-def advance(parts: Iterable[Iterator[None]]) -> None:
-    """Run each part to its yield or, if it is there already, to its end."""
-    for part in parts:
-        next(part, None)
+        for w, part in self._begun:
+            if w.requires_grad and w.grad is not None:
+                with suppress(StopIteration):
+                    part.send(optimizer.state)
+        self._begun = []
