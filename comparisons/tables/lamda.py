@@ -1,0 +1,86 @@
+"""The λ to use, how well it agrees, why, and the proof."""
+
+import textwrap
+from dataclasses import asdict
+from typing import Any
+
+from comparisons.lamda import EXACT, IMPOSSIBLE, Proof, Translation
+from comparisons.tables.terminal import LINE, console
+from reference.experiment import rates
+
+SHOWN = (1, 1_000, 10_000, 100_000)  # updates at which a λ that follows a schedule is printed
+
+
+def page(found: Translation, to_value: float, unit: str, proof: Proof | None) -> None:
+    """Print the translation; to_value is λ' in the unit that was asked for."""
+    source, target = found.source, found.target
+    out = console()
+    out.print(f"{source.style}, λ = {source.lamda:g}  →  {target.style}: {found.kind}\n")
+    if found.kind == IMPOSSIBLE:
+        out.print(f"There is no λ' for it. The nearest is {unit} {to_value:g}.")
+    else:
+        out.print(f"use {unit} {to_value:g}{used_with(found)}   ({found.formula})")
+    if target.lamda_schedule != source.lamda_schedule:
+        steps = ", ".join(f"{rates(target, update - 1)[1]:.6g} at update {update:,}" for update in SHOWN)
+        out.print(textwrap.fill(f"λ' follows the schedule {target.lamda_schedule}: {steps}.", LINE))
+    if target.l2 != source.l2:
+        out.print(f"λ₂ becomes {target.l2:g}, beside ½ Σw².")
+    out.print()
+    out.print(textwrap.fill(f"{found.kind.capitalize()}: {found.reason}.", LINE))
+    if proof:
+        out.print(f"\n{textwrap.fill(verdict(found, proof), LINE)}")
+
+
+def used_with(found: Translation) -> str:
+    """What else must be set."""
+    source, target = found.source, found.target
+    changed = {"η'": (source.lr, target.lr), "a loss": (source.reduction, target.reduction)}
+    words = [
+        f"{name} = {after:g}" if isinstance(after, float) else f"the {after} over the batch"
+        for name, (before, after) in changed.items()
+        if before != after
+    ]
+    return "".join(f", {part}" for part in words)
+
+
+def verdict(found: Translation, proof: Proof) -> str:
+    """What training both showed."""
+    agreement, (one, other) = proof.agreement, proof.sum_abs
+    told = f"{found.source.style} in NumPy, {found.target.style} in PyTorch, {agreement.updates:,} updates each"
+    counted = f"{agreement.differing} of {agreement.parameters} parameters differ at the end"
+    first = agreement.first_difference
+    if not agreement.moved:
+        return f"NOTHING COMPARED ({told}): no update, or none that moved a parameter."
+    if first is None:
+        return f"Proved ({told}): {counted}, and none after any update."
+    word = ("Proved" if agreement.differing == 0 else "NOT PROVED") if found.kind == EXACT else "Measured"
+    return (
+        f"{word} ({told}): equal before update {first.update:,}, where {first.parameter}{first.index} is"
+        f" {first.reference!r} and {first.candidate!r}; {counted}, the largest by {proof.largest_gap:.3g};"
+        f" Σ|w| ends at {one:.4f} and {other:.4f}."
+    )
+
+
+def to_json(found: Translation, to_value: float, unit: str, proof: Proof | None) -> dict[str, Any]:
+    """The result file of `lamda`."""
+    return {
+        "translation": {
+            "from": asdict(found.source),
+            "to": asdict(found.target),
+            "kind": found.kind,
+            "unit": unit,
+            "value": to_value,
+            "formula": None if found.kind == IMPOSSIBLE else found.formula,
+            "reason": found.reason,
+        },
+        "proof": proof
+        and {
+            "updates": proof.agreement.updates,
+            "parameters": proof.agreement.parameters,
+            "differing": proof.agreement.differing,
+            "updates_apart": proof.agreement.updates_apart,
+            "first_difference": proof.agreement.first_difference and asdict(proof.agreement.first_difference),
+            "largest_gap": proof.largest_gap,
+            "sum_abs": list(proof.sum_abs),
+        },
+    }
