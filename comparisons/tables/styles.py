@@ -1,0 +1,138 @@
+"""What every style did: a row for each style and λ, and in words what the rows show.
+
+The result file of `styles --json`:
+{"styles": {"lamda": […], "seeds": […], "data": {"name", "train", "test"}, "sizes", "lr", "epochs", "loss", …},
+ "rows": [{"row", "lamda", "weights", the mean of each of MEASURES, "runs": [{"seed", each of MEASURES}]}],
+ "chatter": [{"style", "lamda", "lr", "amplitude", "crossings", "zeros"}]}
+"""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+from comparisons.styles import SMALL, Chatter, Run
+from comparisons.tables.terminal import LINE, console, new_table
+from reference.data import Dataset
+
+# what is told of a run, by its name in the result file
+MEASURES: dict[str, Callable[[Run], float]] = {
+    "train": lambda run: run.figures.train,
+    "test": lambda run: run.figures.test,
+    "loss": lambda run: run.loss,
+    "sum_abs": lambda run: run.figures.sum_abs,
+    "zeros": lambda run: run.figures.zeros,
+    "small": lambda run: run.figures.small,
+    "restless": lambda run: run.restless,
+    "objective": lambda run: run.objective,
+}
+HEADERS = ("train", "test", "loss", "Σ|w|", "exact\nzeros", f"|w|<\n{SMALL}", "changed\nsign", "loss +\npenalty")
+
+
+def means(runs: Sequence[Run]) -> dict[str, float]:
+    """The mean of every measure over the runs."""
+    return {name: fmean(measure(run) for run in runs) for name, measure in MEASURES.items()}
+
+
+def page(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Dataset) -> None:
+    """Print the means over the seeds, the chatter, and what both show."""
+    table = new_table()
+    table.add_column("\nstyle", no_wrap=True)
+    for header in ("\nλ", *(header if "\n" in header else f"\n{header}" for header in HEADERS)):
+        table.add_column(header, justify="right")
+    for runs in outcomes:
+        mean = means(runs)
+        table.add_row(
+            runs[0].row,
+            f"{runs[0].lamda:g}",
+            f"{mean['train'] / len(data.x_train):.1%}",
+            f"{mean['test'] / len(data.x_test):.1%}" if len(data.x_test) else "",
+            f"{mean['loss']:.4f}",
+            f"{mean['sum_abs']:.2f}",
+            *(f"{mean[name]:.1f}" for name in ("zeros", "small", "restless")),
+            f"{mean['objective']:.4f}",
+        )
+    first = outcomes[0][0]
+    out = console()
+    seeds = len(outcomes[0])
+    out.print(f"{data.name}: means over {seeds} seed{'s' * (seeds > 1)}; {first.weights.size} weights a network.")
+    out.print("changed sign: weights that did so during the last epoch. penalty: λ Σ|w| + ½ λ₂ Σw².\n")
+    out.print(table)
+    for sentence in sentences(outcomes, paths):
+        out.print(f"\n{textwrap.fill(sentence, LINE)}")
+
+
+def sentences(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter]) -> list[str]:
+    """What the table shows, in words; every number and every verdict is taken from the results."""
+    zeros: dict[str, list[int]] = {}
+    for runs in outcomes:
+        zeros.setdefault(runs[0].row, []).extend(run.figures.zeros for run in runs)
+    some = [f"{row} (up to {max(found)})" for row, found in zeros.items() if max(found)]
+    none = [row for row, found in zeros.items() if not max(found)]
+    at_rest = [path.style for path in paths if path.zeros == 1]
+    crossing = [
+        f"{path.style} ({path.crossings:.0%} of the updates, |w| up to {path.amplitude:.3g})"
+        for path in paths
+        if path.crossings
+    ]
+    lamda, lr = paths[0].lamda, paths[0].lr
+    return [
+        f"Exact zeros: {', '.join(some) or 'in no network'}. None in any network of {', '.join(none) or 'no style'}.",
+        shrinking(outcomes),
+        f"Weights that nothing but L1 moves, those of an input that is always 0, with η = {lr:g}, λ = {lamda:g} and so"
+        f" η λ = {lr * lamda:g}: in the end at rest at exactly 0 under {', '.join(at_rest) or 'no style'}; across zero"
+        f" again and again under {', '.join(crossing) or 'no style'}.",
+    ]
+
+
+def shrinking(outcomes: Sequence[Sequence[Run]]) -> str:
+    """L2 and the elastic net beside no L1 at all, at the largest λ."""
+    last = {runs[0].row: runs for runs in sorted(outcomes, key=lambda runs: runs[0].lamda)}
+    none, l2, both = ([run.figures for run in last[row]] for row in ("none", "L2", "elastic net"))
+    l2_smaller, both_smaller = (
+        all(one.sum_abs < other.sum_abs for one, other in zip(rows, none, strict=True)) for rows in (l2, both)
+    )
+    zeros, does = fmean(f.zeros for f in both), "does" if both_smaller and any(f.zeros for f in both) else "does NOT do"
+    return (
+        f"L2 at λ₂ = {last['L2'][0].lamda:g} {'shrinks' if l2_smaller else 'does NOT shrink'} the weights of every"
+        f" network (Σ|w| {fmean(f.sum_abs for f in none):.2f} → {fmean(f.sum_abs for f in l2):.2f}) and makes"
+        f" {max(f.zeros for f in l2) or 'none'} of them 0; the elastic net {does} both"
+        f" (Σ|w| {fmean(f.sum_abs for f in both):.2f}, {zeros:.1f} zeros)."
+    )
+
+
+def to_json(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Dataset) -> dict[str, Any]:
+    """The result file of `styles`."""
+    first = outcomes[0][0].experiment
+    return {
+        "styles": {
+            "lamda": list(dict.fromkeys(runs[0].lamda for runs in outcomes)),
+            "seeds": [run.experiment.seed for run in outcomes[0]],
+            "data": {"name": data.name, "train": len(data.x_train), "test": len(data.x_test)},
+            **{name: getattr(first, name) for name in ("sizes", "lr", "epochs", "loss", "optimizer")},
+        },
+        "rows": [
+            {
+                "row": runs[0].row,
+                "lamda": runs[0].lamda,
+                "weights": runs[0].weights.size,
+                **means(runs),
+                "runs": [
+                    {"seed": run.experiment.seed, **{name: measure(run) for name, measure in MEASURES.items()}}
+                    for run in runs
+                ],
+            }
+            for runs in outcomes
+        ],
+        "chatter": [
+            {
+                "style": path.style,
+                "lamda": path.lamda,
+                "lr": path.lr,
+                "amplitude": path.amplitude,
+                "crossings": path.crossings,
+                "zeros": path.zeros,
+            }
+            for path in paths
+        ],
+    }
