@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test parity parity-styles parity-digits bench lint clean
+.PHONY: demo test parity parity-styles parity-digits docs bench lint clean
 
 demo: .venv/installed
 	@$(RUN) -m comparisons article
@@ -26,11 +26,17 @@ parity-styles: .venv/installed
 	  --optimizer momentum --optimizer adam --epochs 100
 
 # handwritten digits: every style × optimizer on 64-32-10, every style on a deeper network; 20,070 updates each
+DIGITS := --data data/digits.npz --batch-size 16 --epochs 223 $(STYLES:%=--style %)
 parity-digits: .venv/installed
-	$(RUN) -m comparisons parity --data data/digits.npz --batch-size 16 --epochs 223 $(STYLES:%=--style %) \
-	  --sizes 64-32-10 --lamda 0.0003 --optimizer sgd --optimizer momentum --optimizer adam
-	$(RUN) -m comparisons parity --data data/digits.npz --batch-size 16 --epochs 223 $(STYLES:%=--style %) \
-	  --sizes 64-128-64-10 --lamda 0.00001 --lr 0.1
+	$(RUN) -m comparisons parity $(DIGITS) --sizes 64-32-10 --lr 0.1 --lamda 0.00003 --optimizer sgd --optimizer momentum
+	$(RUN) -m comparisons parity $(DIGITS) --sizes 64-32-10 --lr 0.01 --lamda 0.0003 --optimizer adam
+	$(RUN) -m comparisons parity $(DIGITS) --sizes 64-128-64-10 --lr 0.1 --lamda 0.000001
+
+# every number of docs/implementation-differences.md, anew
+docs: .venv/installed
+	$(RUN) -m comparisons differences --json docs/results/differences.json
+	$(RUN) -m comparisons styles --json docs/results/styles.json
+	$(RUN) docs/render.py
 
 bench: .venv/installed
 	$(RUN) benchmarks/speed.py

@@ -19,9 +19,10 @@ README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
-def test_the_parity_example_is_what_the_program_prints():
+@pytest.mark.parametrize("name", ["parity", "lamda"])
+def test_an_example_is_what_the_program_prints(name):
     """The command in the README, run as it stands there, prints what is shown below it."""
-    command, shown = re.search(r"<!-- parity -->\n```\n\$ python (.*)\n((?:.*\n)*?)```", README).groups()
+    command, shown = re.search(rf"<!-- {name} -->\n```\n\$ python (.*)\n((?:.*\n)*?)```", README).groups()
     done = subprocess.run([sys.executable, *shlex.split(command)], capture_output=True, text=True, cwd=ROOT, check=True)
 
     assert shown == done.stdout

@@ -26,7 +26,8 @@ def test_the_wheel_has_exactly_the_three_packages(tmp_path):
     expected = {
         path.relative_to(ROOT).as_posix()
         for package in ("reference", "torch_impl", "comparisons")
-        for path in (ROOT / package).rglob("*.py")
+        for pattern in ("*.py", "*.j2")
+        for path in (ROOT / package).rglob(pattern)
     }
     assert expected == names
 

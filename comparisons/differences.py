@@ -1,0 +1,263 @@
+"""What each implementation difference does to the article's network: two ways to train it, compared update by update.
+
+Most ways are experiments. What no experiment can express is a step of its own, or other draws, below.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from comparisons.agreement import Agreement, Tick, compare, flatten, ticking
+from comparisons.styles import Figures, figures
+from reference.data import Dataset
+from reference.experiment import INITIAL_LIMIT, Batch, Experiment, Parameters, State, draw, draw_parameters
+from reference.network import predict
+from reference.train import ROUNDING, Step, fold, gradients, step
+
+Drawn = Callable[[Experiment, Dataset], tuple[Parameters, Iterator[Batch]]]
+# (w, g, η, λ, is it a bias?) -> w⁺
+Update = Callable[[np.ndarray, np.ndarray, float, float, bool], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of two ways to train: an experiment, and what differs from the reference."""
+
+    words: str
+    experiment: Experiment
+    step: Step = step
+    drawn: Drawn = draw
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two ways to do what looks like the same thing."""
+
+    name: str
+    one: Way
+    other: Way
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Both ways, trained."""
+
+    difference: Difference
+    agreement: Agreement
+    one: Figures
+    other: Figures
+    largest_gap: float  # max |Δw| over weights and biases, after the last update
+
+
+# --- steps that are no style's ------------------------------------------------------------------------------------
+
+
+def stepping(update: Update, state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
+    """Plain SGD with this update of every array, rounded as the experiment says."""
+    lr, lamda = experiment.lr, experiment.lamda
+    slopes = gradients(state.parameters, x, t, experiment)
+    after = [
+        (update(W, dW, lr, lamda, False), update(b, db, lr, lamda, True))
+        for (W, b), (dW, db) in zip(state.parameters, slopes, strict=True)
+    ]
+    return state._replace(parameters=ROUNDING[experiment.precision](after))
+
+
+def sign_of_zero_is_one(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
+    """w⁺ = w − η (g + λ sign w),  sign 0 = 1."""
+    return w - lr * (g if bias else g + lamda * np.where(w >= 0, 1.0, -1.0))
+
+
+def sign_after_the_step(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
+    """w⁺ = v − λ sign v,  v = w − η g."""
+    v = w - lr * g
+    return v if bias else v - lamda * np.sign(v)
+
+
+def biases_too(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
+    """w⁺ = w − η (g + λ sign w), biases as well."""
+    return w - lr * (g + lamda * np.sign(w))
+
+
+MAX_NORM = 0.1  # of all gradients together, as torch.nn.utils.clip_grad_norm_ takes it
+
+
+def clipping(l1_inside: bool, state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
+    """w⁺ = w − η clip(g + λ sign w), or w − η (clip(g) + λ sign w);  clip(G) = G min(1, MAX_NORM / ‖G‖₂)."""
+    slopes = gradients(state.parameters, x, t, experiment)
+    signs = [experiment.lamda * np.sign(W) for W, _ in state.parameters]
+    if l1_inside:
+        slopes = [(dW + sign, db) for (dW, db), sign in zip(slopes, signs, strict=True)]
+    norm = float(np.sqrt(sum(np.square(g).sum() for pair in slopes for g in pair)))
+    factor = MAX_NORM / max(norm, MAX_NORM)
+    slopes = [(dW * factor, db * factor) for dW, db in slopes]
+    if not l1_inside:
+        slopes = [(dW + sign, db) for (dW, db), sign in zip(slopes, signs, strict=True)]
+    lr = experiment.lr
+    after = [(W - lr * dW, b - lr * db) for (W, b), (dW, db) in zip(state.parameters, slopes, strict=True)]
+    return state._replace(parameters=ROUNDING[experiment.precision](after))
+
+
+# --- other draws --------------------------------------------------------------------------------------------------
+
+
+def first_input_pruned(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
+    """The first input is always 0, and so are its weights at the start."""
+    (W, b), *others = draw(experiment, data)[0]
+    W[0] = 0.0
+    x = data.x_train.copy()
+    x[:, 0] = 0.0
+    return [(W, b), *others], draw(experiment, replace(data, x_train=x))[1]
+
+
+def in_order(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
+    """No shuffling: every epoch in the order of the data."""
+    order = range(len(data.x_train))
+    return draw(experiment, data)[0], single_items(data, (order for _ in range(experiment.epochs)))
+
+
+def shuffled_afresh(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
+    """Every epoch shuffles 0, 1, 2, … anew, not the order of the epoch before: the first epoch is the same."""
+    rnd = random.Random(experiment.seed)
+    parameters = draw_parameters(rnd, experiment.sizes, INITIAL_LIMIT)
+
+    def orders() -> Iterator[list[int]]:
+        for _ in range(experiment.epochs):
+            order = list(range(len(data.x_train)))
+            rnd.shuffle(order)
+            yield order
+
+    return [(W.astype(float), b.astype(float)) for W, b in parameters], single_items(data, orders())
+
+
+def single_items(data: Dataset, orders: Iterable[Iterable[int]]) -> Iterator[Batch]:
+    """The items, one a batch, in these orders, one an epoch."""
+    return ((data.x_train[i : i + 1], data.t_train[i : i + 1]) for order in orders for i in order)
+
+
+def wider_start(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
+    """The same draws, ten times as large at the start."""
+    parameters, batches = draw(experiment, data)
+    return [(10 * W, 10 * b) for W, b in parameters], batches
+
+
+def batches_backwards(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
+    """The items of every batch in reverse: the same sum, added up in another order."""
+    parameters, batches = draw(experiment, data)
+    return parameters, ((x[::-1], t[::-1]) for x, t in batches)
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+PENALTY = Experiment()  # the article's network, penalty with λ = 0.001, the whole soft-max derivative
+NONE = replace(PENALTY, style="none", lamda=0.0)
+TACK_ON = replace(PENALTY, style="tack_on")
+SCALED = replace(TACK_ON, lamda=TACK_ON.lamda * TACK_ON.lr)
+LISTED = replace(PENALTY, style="as_listed", softmax_derivative="diagonal")
+BATCHES = replace(PENALTY, batch_size=10, epochs=5000)
+MOMENTUM, ADAM = (replace(PENALTY, optimizer=optimizer) for optimizer in ("momentum", "adam"))
+FLOAT64 = replace(PENALTY, precision="float64")
+
+DIFFERENCES = (
+    Difference("place", Way("penalty, λ", PENALTY), Way("tack-on, λ", TACK_ON)),
+    Difference("scaled", Way("penalty, λ", PENALTY), Way("tack-on, η λ", SCALED)),
+    Difference(
+        "sign_at_zero", Way("sign 0 = 0", PENALTY), Way("sign 0 = 1", PENALTY, partial(stepping, sign_of_zero_is_one))
+    ),
+    Difference(
+        "sign_at_zero_pruned",
+        Way("sign 0 = 0, one input pruned", PENALTY, drawn=first_input_pruned),
+        Way("sign 0 = 1, one input pruned", PENALTY, partial(stepping, sign_of_zero_is_one), first_input_pruned),
+    ),
+    Difference(
+        "sign_when",
+        Way("sign before the step", SCALED),
+        Way("sign after the step", SCALED, partial(stepping, sign_after_the_step)),
+    ),
+    Difference(
+        "threshold",
+        Way("penalty, λ", PENALTY),
+        Way("proximal, λ", replace(PENALTY, style="proximal")),
+    ),
+    Difference(
+        "debt",
+        Way("proximal, λ", replace(PENALTY, style="proximal")),
+        Way("cumulative, λ", replace(PENALTY, style="cumulative")),
+    ),
+    Difference("derivative", Way("full", NONE), Way("diagonal", replace(NONE, softmax_derivative="diagonal"))),
+    Difference("listing", Way("penalty", replace(LISTED, style="penalty")), Way("the listing", LISTED)),
+    Difference("biases", Way("weights alone", PENALTY), Way("biases too", PENALTY, partial(stepping, biases_too))),
+    Difference("reduction", Way("mean of 10", BATCHES), Way("sum of 10", replace(BATCHES, reduction="sum"))),
+    Difference(
+        "reduction_translated",
+        Way("mean of 10, η, λ", BATCHES),
+        Way("sum of 10, η / 10, 10 λ", replace(BATCHES, reduction="sum", lr=BATCHES.lr / 10, lamda=BATCHES.lamda * 10)),
+    ),
+    Difference(
+        "clipping",
+        Way("clipped with L1 inside", PENALTY, partial(clipping, True)),
+        Way("clipped, then L1", PENALTY, partial(clipping, False)),
+    ),
+    Difference("momentum", Way("penalty", MOMENTUM), Way("decoupled", replace(MOMENTUM, style="decoupled"))),
+    Difference(
+        "momentum_translated",
+        Way("penalty, λ", MOMENTUM),
+        Way("decoupled, λ / (1 − β)", replace(MOMENTUM, style="decoupled", lamda=MOMENTUM.lamda * 10)),
+    ),
+    Difference("adam", Way("penalty", ADAM), Way("decoupled", replace(ADAM, style="decoupled"))),
+    Difference("precision", Way("float64", FLOAT64), Way("float32", replace(PENALTY, precision="float32"))),
+    Difference("rounding", Way("float64", FLOAT64), Way("rounded to float32", PENALTY)),
+    Difference("shuffling", Way("order carried over", PENALTY), Way("shuffled afresh", PENALTY, drawn=shuffled_afresh)),
+    Difference("no_shuffling", Way("order carried over", PENALTY), Way("not shuffled", PENALTY, drawn=in_order)),
+    Difference("start", Way("start within 0.01", PENALTY), Way("start within 0.1", PENALTY, drawn=wider_start)),
+    Difference("seed", Way("seed 0", PENALTY), Way("seed 1", replace(PENALTY, seed=1))),
+    Difference(
+        "summation_float64",
+        Way("float64", replace(BATCHES, precision="float64")),
+        Way("float64, summed in reverse", replace(BATCHES, precision="float64"), drawn=batches_backwards),
+    ),
+    Difference(
+        "summation_rounded",
+        Way("rounded", BATCHES),
+        Way("rounded, summed in reverse", BATCHES, drawn=batches_backwards),
+    ),
+)
+
+
+def run(way: Way, data: Dataset) -> Iterator[Parameters]:
+    """The way's run: its start, then the parameters after every update."""
+    return fold(way.step, *way.drawn(way.experiment, data), way.experiment)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A difference to look at."""
+
+    difference: Difference
+    data: Dataset
+
+
+def measure(task: Task, tick: Tick) -> Outcome:
+    """Train both ways, and compare them after every update."""
+    one, other = task.difference.one, task.difference.other
+    agreement = compare(ticking(run(one, task.data), tick), run(other, task.data))
+    gap = np.abs(np.subtract(*flatten([agreement.reference, agreement.candidate])))
+    return Outcome(
+        task.difference,
+        agreement,
+        figures(agreement.reference, task.data, predict),
+        figures(agreement.candidate, task.data, predict),
+        float(gap.max()),
+    )
+
+
+def shortened(difference: Difference, epochs: int) -> Difference:
+    """The same with this many epochs of single items, or as many updates in batches."""
+    ways = (difference.one, difference.other)
+    one, other = (
+        replace(way, experiment=replace(way.experiment, epochs=epochs * way.experiment.batch_size)) for way in ways
+    )
+    return replace(difference, one=one, other=other)
