@@ -74,7 +74,7 @@ def clipped(w: np.ndarray, v: np.ndarray, lr: float, lamda: float) -> np.ndarray
     """w⁺ = c if sign c = sign v, else 0,  c = v − η λ sign w.
 
     As decoupled, but a weight that the decay would push across zero stops at 0. The sign is of the weight before the
-    step. TensorFlow Playground (nn.ts, updateWeights), which also never moves such a weight again.
+    step. TensorFlow Playground (nn.ts, updateWeights), which never moves such a weight again, and lets a v of 0 go on.
     """
     c = v - lr * lamda * np.sign(w)
     return np.where(np.sign(c) == np.sign(v), c, 0.0)

@@ -8,35 +8,67 @@ from reference.l1 import STYLES, soft_threshold
 from reference.optimizers import OPTIMIZERS
 from reference.train import update_weight
 
-# 8.0, g = 9.0, η = 0.05, λ = 0.01 is the article's example; its text gives 7.5495 and 7.5400
-BY_HAND = {  # w: w⁺ for g = 0.5, η = 0.1, λ = 1: ηg = 0.05, ηλ = 0.1
-    "none": {2.0: 2.0 - 0.05, -2.0: -2.0 - 0.05, 0.0: -0.05, 0.1: 0.05},
-    "penalty": {2.0: 2.0 - 0.1 * 1.5, -2.0: -2.0 + 0.1 * 0.5, 0.0: -0.05, 0.1: 0.1 - 0.1 * 1.5},
-    "as_listed": {2.0: 2.0 + 0.1 * 0.5, -2.0: -2.0 - 0.1 * 1.5, 0.0: -0.05, 0.1: 0.1 + 0.1 * 0.5},
-    "tack_on": {2.0: 2.0 - 0.05 - 1, -2.0: -2.0 - 0.05 + 1, 0.0: -0.05, 0.1: 0.1 - 0.05 - 1},
-    "decoupled": {2.0: 2.0 - 0.05 - 0.1, -2.0: -2.0 - 0.05 + 0.1, 0.0: -0.05, 0.1: 0.1 - 0.05 - 0.1},
-    "clipped": {2.0: 2.0 - 0.05 - 0.1, -2.0: -2.0 - 0.05 + 0.1, 0.0: -0.05, 0.1: 0.0},
-    "proximal": {2.0: 2.0 - 0.05 - 0.1, -2.0: -2.0 - 0.05 + 0.1, 0.0: 0.0, 0.1: 0.0},
-    "cumulative": {2.0: 2.0 - 0.05 - 0.1, -2.0: -2.0 - 0.05 + 0.1, 0.0: 0.0, 0.1: 0.0},
+# η = 0.1, λ = 1, so that ηλ = 0.1: (w, g, w⁺), the step and what the style makes of it written out
+BY_HAND = {
+    "none": [(2.0, 0.5, 2.0 - 0.05), (-2.0, 0.5, -2.0 - 0.05), (0.0, 0.5, -0.05)],
+    "penalty": [(2.0, 0.5, 2.0 - 0.1 * 1.5), (-2.0, 0.5, -2.0 + 0.1 * 0.5), (0.0, 0.5, -0.05)],
+    "as_listed": [(2.0, 0.5, 2.0 + 0.1 * 0.5), (-2.0, 0.5, -2.0 - 0.1 * 1.5), (0.0, 0.5, -0.05)],
+    "tack_on": [(2.0, 0.5, 2.0 - 0.05 - 1.0), (-2.0, 0.5, -2.0 - 0.05 + 1.0), (0.0, 0.5, -0.05)],
+    "decoupled": [
+        (2.0, 0.5, 2.0 - 0.05 - 0.1),
+        (-2.0, 0.5, -2.0 - 0.05 + 0.1),
+        (0.0, 0.5, -0.05),
+        (0.01, 0.5, -0.04 - 0.1),  # the step crosses zero; the sign is of 0.01
+        (0.06, 0.0, 0.06 - 0.1),  # the decay crosses zero
+    ],
+    "clipped": [
+        (2.0, 0.5, 2.0 - 0.05 - 0.1),
+        (-2.0, 0.5, -2.0 - 0.05 + 0.1),
+        (0.0, 0.5, -0.05),
+        (0.01, 0.5, -0.04 - 0.1),  # the step crosses zero: the decay goes on, away from zero
+        (0.06, 0.0, 0.0),  # the decay would cross zero
+        (-0.06, 0.0, 0.0),
+        (0.05, 0.5, 0.0),  # the step ends on zero, the decay would leave it
+    ],
+    "proximal": [
+        (2.0, 0.5, 2.0 - 0.05 - 0.1),
+        (-2.0, 0.5, -2.0 - 0.05 + 0.1),
+        (0.0, 0.5, 0.0),  # |v| = 0.05 is under the threshold
+        (0.0, 5.0, -0.5 + 0.1),  # |v| = 0.5 is over it: the sign is of the stepped weight
+        (0.01, 5.0, -0.49 + 0.1),
+        (0.06, 0.0, 0.0),
+        (-0.06, 0.0, 0.0),
+    ],
+    "cumulative": [  # the first update is the proximal one
+        (2.0, 0.5, 2.0 - 0.05 - 0.1),
+        (-2.0, 0.5, -2.0 - 0.05 + 0.1),
+        (0.0, 0.5, 0.0),
+        (0.0, 5.0, -0.5 + 0.1),
+        (0.06, 0.0, 0.0),
+        (-0.06, 0.0, 0.0),
+    ],
 }
 CASES = [
-    pytest.param(style, *case, id=f"{style} at {case[0]:g}")
+    pytest.param(style, *case, id=f"{style} at {case[0]:g}, g = {case[1]:g}")
     for style, cases in BY_HAND.items()
-    for case in cases.items()
+    for case in cases
 ]
 
 
-def after(style, w, g, lr, lamda, memory=()):
-    """w⁺, and what the style remembers, of a step of plain SGD."""
-    arrays = (np.array(w), np.array(g))
-    w, _, remembered = update_weight(*arrays, lr, lamda, Experiment(style=style), Memory(style=memory))
-    return w, remembered
+def updated(style, w, g, lr=0.1, lamda=1.0, memory=(), **numbers):
+    """w⁺ and what the style remembers, by plain SGD."""
+    experiment = Experiment(style=style, **numbers)
+    after, _, of_style = update_weight(np.array(w), np.array(g), lr, lamda, experiment, Memory(style=memory))
+    return after, of_style
 
 
-@pytest.mark.parametrize(("style", "w", "expected"), CASES)
-def test_update_by_hand(style, w, expected):
-    """At w = 2, −2, 0, where the sign is 0, and 0.1, which the shrinkage takes across zero or stops there."""
-    assert pytest.approx(expected, rel=1e-14, abs=0) == after(style, w, 0.5, 0.1, 1.0)[0]
+@pytest.mark.parametrize(("style", "w", "g", "expected"), CASES)
+def test_update_by_hand(style, w, g, expected):
+    """η = 0.1, λ = 1; a zero is 0 and not −0."""
+    after, _ = updated(style, w, g)
+
+    assert pytest.approx(expected, rel=1e-14) == after
+    assert not np.signbit(after) or expected < 0
 
 
 def test_every_style_is_worked_by_hand():
@@ -44,13 +76,13 @@ def test_every_style_is_worked_by_hand():
     assert list(STYLES) == list(BY_HAND)
 
 
-@pytest.mark.parametrize(
-    ("style", "printed"),
-    [("penalty", 7.5495), ("tack_on", 7.54), ("decoupled", 7.5495), ("proximal", 7.5495), ("as_listed", 7.5505)],
-)
-def test_worked_example_of_the_article(style, printed):
-    """8.0 → 7.5495 with the penalty, 7.5400 with tack-on; what else is scaled by η cannot be told from the penalty."""
-    assert pytest.approx(printed, rel=1e-15) == after(style, 8.0, 9.0, 0.05, 0.01)[0]
+@pytest.mark.parametrize("style", STYLES)
+def test_worked_example_of_the_article(style):
+    """8.0, g = 9.0, η = 0.05, λ = 0.01: 7.5495 with the penalty in the gradient, 7.5400 with tack-on."""
+    others = {"none": 7.55, "as_listed": 7.5505, "tack_on": 7.54}
+    after, _ = updated(style, 8.0, 9.0, 0.05, 0.01)
+
+    assert pytest.approx(others.get(style, 7.5495), rel=1e-15) == after
 
 
 @pytest.mark.parametrize(
@@ -59,7 +91,7 @@ def test_worked_example_of_the_article(style, printed):
 )
 def test_a_small_weight_tells_them_apart(style, expected):
     """0.0003 without a gradient, η = 0.05, λ = 0.01: sub-gradients go on to −0.0002, soft thresholds stop at 0."""
-    assert pytest.approx(expected, rel=1e-12) == after(style, 0.0003, 0.0, 0.05, 0.01)[0]
+    assert pytest.approx(expected, rel=1e-12) == updated(style, 0.0003, 0.0, 0.05, 0.01)[0]
 
 
 @pytest.mark.parametrize(
@@ -68,16 +100,11 @@ def test_a_small_weight_tells_them_apart(style, expected):
 )
 def test_whose_sign_it_is(style, expected):
     """w = 0.01 steps to −0.04. Three styles shrink by the sign that w had, and push it on; proximal by the new one."""
-    assert pytest.approx(expected, rel=1e-14) == after(style, 0.01, 0.5, 0.1, 0.02)[0]
-
-
-def test_clipped_stops_where_the_step_itself_came_to_zero():
-    """w = 0.05, ηg = 0.05: v is 0, and the decay does not take it beyond."""
-    assert 0.0 == after("clipped", 0.0625, 0.625, 0.1, 1.0)[0]
+    assert pytest.approx(expected, rel=1e-14) == updated(style, 0.01, 0.5, 0.1, 0.02)[0]
 
 
 def test_soft_threshold_by_hand():
-    """S(z, 0.25) moves toward 0 by 0.25, and what is within 0.25 of it becomes 0, never −0."""
+    """S(z, ¼) moves toward 0 by ¼, and what is within ¼ of it becomes 0, never −0."""
     z = np.array([1.0, 0.5, 0.25, 0.1, 0.0, -0.1, -0.25, -1.0])
     found = soft_threshold(z, 0.25)
 
@@ -86,41 +113,134 @@ def test_soft_threshold_by_hand():
 
 
 def test_cumulative_by_hand():
-    """η = ½, λ = ½: u grows by ¼. A weight held at 0 owes what it could not pay, and pays it when it leaves.
+    """η = 1, λ = ¼, four updates of three weights; u⁺ = u + ¼, and what each was moved by is q.
 
-    w = ⅛, g = 0: u = ¼ takes all, w = 0, q = −⅛.  g = −1: v = ½, u = ½, pays u + q = ⅜: w = ⅛, q = −½.
-    g = 0: v = ⅛, u = ¾, pays ¼, of which ⅛ can be paid: w = 0, q = −⅝.  Proximal would have ¼ after the second step.
+    w = 1, g = 0:  1 − ¼ − ¼ − ¼ − ¼ = 0; it owes nothing.
+    w = −⅛, g = 0: it pays ⅛ and is 0, and stays: there q = ⅛, while u goes on to 1, so that it owes ⅞.
+    w = 0: in update 3 g = −1 makes v = 1. Three times ¼ is due, q = 0: it pays ¾ and is ¼. Then −¼: 0, all paid.
     """
-    w, memory, path = np.array(0.125), (), []
-    for g in (0.0, -1.0, 0.0):
-        w, memory = after("cumulative", w, g, 0.5, 0.5, memory)
-        path.append((float(w), *map(float, memory)))
+    w, memory, seen = np.array([1.0, -0.125, 0.0]), (), []
+    for g in ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 0.0, 0.0]):
+        w, memory = updated("cumulative", w, g, 1.0, 0.25, memory)
+        seen.append((*w, memory[0], *memory[1]))
 
-    assert [(0.0, 0.25, -0.125), (0.125, 0.5, -0.5), (0.0, 0.75, -0.625)] == path
-    assert 0.25 == after("proximal", 0.0, -1.0, 0.5, 0.5)[0]
+    assert [
+        (0.75, 0.0, 0.0, 0.25, -0.25, 0.125, 0.0),
+        (0.5, 0.0, 0.0, 0.5, -0.5, 0.125, 0.0),
+        (0.25, 0.0, 0.25, 0.75, -0.75, 0.125, -0.75),
+        (0.0, 0.0, 0.0, 1.0, -1.0, 0.125, -1.0),
+    ] == seen
+
+
+def test_a_debt_is_paid_later():
+    """A weight held at 0 that is pushed out pays what it owed: u = 1, q = ⅛ and v = −2 give −2 + 1 − ⅛ = −1⅛."""
+    after, (u, q) = updated("cumulative", 0.0, 2.0, 1.0, 0.25, (0.75, 0.125))
+
+    assert (-1.125, 1.0, 1.0) == (after, u, q)
+    assert -1.75 == updated("proximal", 0.0, 2.0, 1.0, 0.25)[0]  # which forgets it
+
+
+def test_the_sign_of_what_was_paid_counts():
+    """Paid as a negative weight, q = +½, it is owed as a positive one: u = 1 and v = 2 give 2 − (1 + ½) = ½."""
+    after, (u, q) = updated("cumulative", 0.0, -2.0, 1.0, 0.25, (0.75, 0.5))
+
+    assert (0.5, 1.0, -1.0) == (after, u, q)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_no_negative_zero(style):
+    """From values without −0 no style makes one; nor does a second update."""
+    values = np.array([0.0, 0.5, -0.5, 0.25, -0.25, 1.0, -1.0, 3.0, -3.0])
+    w, g = (array.ravel() for array in np.meshgrid(values, values))
+    for lr, lamda in ((1.0, 0.5), (0.5, 1.0), (0.5, 0.0), (1.0, 4.0)):
+        after, memory = updated(style, w, g, lr, lamda)
+        again, _ = updated(style, after, g, lr, lamda, memory)
+
+        assert not np.signbit(after[after == 0]).any()
+        assert not np.signbit(again[again == 0]).any()
+        assert (after == 0).any()
+
+
+def test_sign_times_maximum_has_negative_zeros():
+    """Twin: S as sign z · max(|z| − t, 0), as it is printed, gives −0 under the threshold."""
+    z = np.array([-0.25])
+
+    assert np.signbit(np.sign(z) * np.maximum(np.abs(z) - 0.5, 0.0))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("style", STYLES)
 def test_no_lamda_is_no_l1(style, optimizer):
-    """With λ = 0 every style is `none`, to the bit, whatever the optimizer."""
-    w, g = np.array([0.3, -0.2, 0.0]), np.array([0.7, 0.1, -0.4])
-    none, found = (update_weight(w, g, 0.1, 0.0, Experiment(style=s, optimizer=optimizer))[0] for s in ("none", style))
+    """With λ = 0 every style is `none`, to the bit, through three updates."""
+    kept = {}
+    for name in ("none", style):
+        w, memory = np.array([0.3, -0.2, 0.0, 0.01]), Memory()
+        experiment = Experiment(style=name, optimizer=optimizer)
+        for g in ([0.7, 0.1, -0.4, 2.0], [0.1, -0.3, 0.0, -4.0], [-0.2, 0.5, 0.6, 0.1]):
+            w, of_w, of_style = update_weight(w, np.array(g), 0.1, 0.0, experiment, memory)
+            memory = Memory(of_w, (), of_style)
+        kept[name] = w.tobytes()
 
-    assert none.tolist() == found.tolist()
+    assert kept["none"] == kept[style]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("style", [style for style in STYLES if style != "none"])
 def test_lamda_has_an_effect(style, optimizer):
-    """Twin of the above: with λ > 0 no style but `none` is `none`."""
+    """Twin of the above: with λ > 0 no style but `none` is `none`; under Adam from the second update on."""
     w, g = np.array([0.3, -0.2, 0.1]), np.array([0.7, 0.1, -0.4])
-    none, found = (update_weight(w, g, 0.1, 0.01, Experiment(style=s, optimizer=optimizer))[0] for s in ("none", style))
+    ends = []
+    for name in ("none", style):
+        experiment = Experiment(style=name, optimizer=optimizer)
+        after, of_w, of_style = update_weight(w, g, 0.1, 0.01, experiment)
+        ends.append(update_weight(after, g / 2, 0.1, 0.01, experiment, Memory(of_w, (), of_style))[0])
 
-    assert np.all(none != found)
+    assert np.all(ends[0] != ends[1])
 
 
-def test_a_style_has_one_place_at_most():
-    """On the gradient, after the step, or after the step with a memory."""
-    for style in STYLES.values():
-        assert sum(place is not None for place in vars(style).values()) <= 1
+@pytest.mark.parametrize("style", STYLES)
+def test_l2_is_a_part_of_the_gradient(style):
+    """λ₂ = ½ beside any style is the gradient g + ½ w: elastic net."""
+    w, g = np.array([0.3, -0.2, 0.0]), np.array([0.7, 0.1, -0.4])
+
+    assert updated(style, w, g + 0.5 * w)[0].tobytes() == updated(style, w, g, l2=0.5)[0].tobytes()
+    assert updated(style, w, g)[0].tobytes() != updated(style, w, g, l2=0.5)[0].tobytes()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_axis_of_runs_passes_through(style):
+    """Weights of several runs, each with its own η and λ, are as they are one by one."""
+    rnd = np.random.default_rng(0)
+    w, g = rnd.normal(size=(2, 3, 4, 5))
+    lr, lamda = np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.5, 2.0])
+    together, memory = updated(style, w, g, lr[:, None, None], lamda[:, None, None])
+    together, _ = updated(style, together, g, lr[:, None, None], lamda[:, None, None], memory)
+    for run in range(3):
+        alone, memory = updated(style, w[run], g[run], lr[run], lamda[run])
+        alone, _ = updated(style, alone, g[run], lr[run], lamda[run], memory)
+
+        assert alone.tobytes() == together[run].tobytes()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_update_does_not_change_its_arguments(style):
+    """w, g and what is remembered stay as they were."""
+    experiment = Experiment(style=style, optimizer="momentum")
+    w, g = np.array([0.3, -0.2, 0.0]), np.array([0.7, 0.1, -0.4])
+    _, of_w, of_style = update_weight(w, g, 0.1, 1.0, experiment)
+    memory = Memory(of_w, (), of_style)
+    before = repr((w, g, memory))
+    update_weight(w, g, 0.1, 1.0, experiment, memory)
+
+    assert before == repr((w, g, memory))
+
+
+@pytest.mark.parametrize("style", [style for style in STYLES if style != "none"])
+def test_a_style_has_one_place_and_its_formula_is_the_first_line_of_its_docstring(style):
+    """The CLI and the pages show that line."""
+    row = STYLES[style]
+    places = [place for place in (row.on_gradient, row.after_step, row.after_step_with_memory) if place]
+
+    assert [row.function] == places
+    assert row.function.__doc__.startswith(row.formula)
+    assert row.formula.startswith("w⁺ = ")

@@ -11,16 +11,19 @@ import reference.train
 import torch_impl.train
 from comparisons.agreement import compare, lockstep
 from reference.data import Dataset
-from reference.experiment import Experiment, draw, start
+from reference.experiment import Experiment, Memory, State, draw, rates, start
 from reference.l1 import soft_threshold
 from reference.network import DELTAS, backward, forward, softmax
+from reference.optimizers import BETA_2, EPSILON, adam, momentum
 from reference.train import fold, gradients, to_float32_grid, update_weight
 from torch_impl.l1 import Style
 from torch_impl.train import Trainer
 
-EXPERIMENT = Experiment(epochs=3)
+EXPERIMENT = Experiment(epochs=1)
+TWO_EPOCHS = replace(EXPERIMENT, epochs=2)
 TACK_ON = replace(EXPERIMENT, style="tack_on", lamda=0.0001)
 PROXIMAL, CLIPPED, CUMULATIVE = (replace(EXPERIMENT, style=style) for style in ("proximal", "clipped", "cumulative"))
+SCHEDULE = replace(EXPERIMENT, style="decoupled", lamda=0.1, lr_schedule="inverse")
 MOMENTUM, ADAM = (replace(EXPERIMENT, optimizer=optimizer) for optimizer in ("momentum", "adam"))
 
 
@@ -38,6 +41,23 @@ def numpy_step(update):
             for pair, slopes in zip(state.parameters, gradients(state.parameters, x, t, experiment), strict=True)
         ]
         return state._replace(parameters=to_float32_grid(after))
+
+    return lambda experiment, data: reference.train.train(experiment, data, step)
+
+
+def numpy_optimizer(optimizer):
+    """The reference's penalty through another optimizer's step, (w, g, η, β, *memory) -> v, memory."""
+
+    def step(state, x, t, experiment):
+        (lr, lamda), beta = rates(experiment, state.updates), experiment.momentum
+        slopes = gradients(state.parameters, x, t, experiment)
+        parameters, memory = [], []
+        for (W, b), (dW, db), known in zip(state.parameters, slopes, state.memory, strict=True):
+            V, of_W = optimizer(W, dW + lamda * np.sign(W), lr, beta, *known.W)
+            c, of_b = optimizer(b, db, lr, beta, *known.b)
+            parameters.append((V, c))
+            memory.append(Memory(of_W, of_b))
+        return State(to_float32_grid(parameters), memory, state.updates + 1)
 
     return lambda experiment, data: reference.train.train(experiment, data, step)
 
@@ -118,13 +138,57 @@ def received_without_its_sign(w, group):
     w.copy_(paid)
 
 
-def momentum_forgotten(experiment, data):
-    """Every update begins with nothing remembered."""
+def stale_lr(w, group):
+    """The decoupled style with the η that the experiment began with."""
+    sign = w.sign()
+    yield
+    w.sub_(sign, alpha=EXPERIMENT.lr * group["lamda"])
+
+
+def damped(w, g, lr, beta, m=0.0):
+    """m⁺ = β m + (1 − β) g, from the first update on; torch's dampening begins with the second."""
+    m = beta * m + (1 - beta) * g
+    return w - lr * m, (m,)
+
+
+def lr_inside(w, g, lr, beta, m=0.0):
+    """m⁺ = β m + η g, v = w − m⁺: another momentum once η changes."""
+    m = beta * m + lr * g
+    return w - m, (m,)
+
+
+def adam_with(correction=1, inside=0.0, outside=EPSILON):
+    """Adam with its bias correction, or 0 for none, and ε inside the root or outside."""
+
+    def step(w, g, lr, beta, m=0.0, s=0.0, updates=0):
+        m, s, t = beta * m + (1 - beta) * g, BETA_2 * s + (1 - BETA_2) * g * g, updates + 1
+        m_hat, s_hat = m / (1 - correction * beta**t), s / (1 - correction * BETA_2**t)
+        return w - lr * m_hat / (np.sqrt(s_hat + inside) + outside), (m, s, t)
+
+    return step
+
+
+def forgotten_every(updates):
+    """An optimizer that begins anew, with nothing remembered, after so many updates."""
 
     def step(state, x, t, experiment):
-        return reference.train.step(start(state.parameters), x, t, experiment)
+        memory = state.memory if state.updates % updates else start(state.parameters).memory
+        return reference.train.step(state._replace(memory=memory), x, t, experiment)
 
-    return reference.train.train(experiment, data, step)
+    return lambda experiment, data: reference.train.train(experiment, data, step)
+
+
+def left_from_another_run(experiment, data):
+    """The optimizer remembers an update that these parameters have not seen."""
+    trainer = Trainer(experiment)
+    (parameters, batches), (_, (first, *_)) = draw(experiment, data), draw(experiment, data)
+    trainer.load(start(parameters))
+    trainer.step(*first)
+    trainer.load(trainer.state()._replace(parameters=parameters))
+    yield parameters
+    for x, t in batches:
+        trainer.step(x, t)
+        yield trainer.arrays()
 
 
 def schedule_ahead(experiment, data):
@@ -133,6 +197,16 @@ def schedule_ahead(experiment, data):
     def step(state, x, t, experiment):
         after = reference.train.step(state._replace(updates=state.updates + 1), x, t, experiment)
         return after._replace(updates=state.updates + 1)
+
+    return reference.train.train(experiment, data, step)
+
+
+def schedule_late(experiment, data):
+    """Every update has the η and λ of the one before it."""
+
+    def step(state, x, t, experiment):
+        late = state._replace(updates=max(state.updates - 1, 0))
+        return reference.train.step(late, x, t, experiment)._replace(updates=state.updates + 1)
 
     return reference.train.train(experiment, data, step)
 
@@ -213,6 +287,26 @@ def where_it_computes_otherwise(wrong):
     return where
 
 
+def where_it_paid_with_the_other_sign(experiment, data):
+    """The first update in which a weight that has paid (q) with its other sign owes more than the threshold for it."""
+    parameters, batches = draw(experiment, data)
+    state = start(parameters)
+    for x, t in batches:
+        slopes = gradients(state.parameters, x, t, experiment)
+        for (W, _), (dW, _), known in zip(state.parameters, slopes, state.memory, strict=True):
+            u, q = known.style or (0.0, np.zeros_like(W))
+            v, u = W - experiment.lr * dW, u + experiment.lr * experiment.lamda
+            if ((np.sign(q) * np.sign(v) > 0) & (np.abs(v) > u - np.abs(q))).any():
+                return state.updates + 1
+        state = reference.train.step(state, x, t, experiment)
+    raise AssertionError("no weight pays with both signs in this run")
+
+
+def at_201(experiment, data):
+    """At the first update of the second epoch."""
+    return 201
+
+
 def where_batches_differ(other_batches):
     """The first update that is given another item."""
 
@@ -266,29 +360,43 @@ FAULTS = {
         numpy_step(clipped_by_the_new_sign), where_it_computes_otherwise(clipped_by_the_new_sign), CLIPPED
     ),
     "no debt": Fault(torch_with(style="proximal"), where_it_computes_otherwise(clipped_by_the_new_sign), CUMULATIVE),
-    "received without its sign": Fault(torch_style(received_without_its_sign), at_second, CUMULATIVE),
+    "received without its sign": Fault(
+        torch_style(received_without_its_sign), where_it_paid_with_the_other_sign, CUMULATIVE
+    ),
+    "stale lr": Fault(torch_style(stale_lr), at_second, SCHEDULE),
+    "decoupled for penalty": Fault(torch_with(style="decoupled"), at_second, MOMENTUM),
     "dampening": Fault(torch_group(dampening=0.9), at_second, MOMENTUM),
     "Nesterov": Fault(torch_group(nesterov=True), experiment=MOMENTUM),
     "other momentum": Fault(torch_with(momentum=0.8), at_second, MOMENTUM),
-    "momentum forgotten": Fault(momentum_forgotten, at_second, MOMENTUM),
+    "dampening from the start": Fault(numpy_optimizer(damped), experiment=MOMENTUM),
+    "lr inside the momentum": Fault(
+        numpy_optimizer(lr_inside), at_second, replace(MOMENTUM, lr_schedule="inverse", lr=1.0)
+    ),
+    "momentum forgotten": Fault(forgotten_every(1), at_second, MOMENTUM),
+    "momentum forgotten every epoch": Fault(forgotten_every(200), at_201, replace(MOMENTUM, epochs=2)),
+    "momentum of another run": Fault(left_from_another_run, experiment=MOMENTUM),
+    "no bias correction": Fault(numpy_optimizer(adam_with(correction=0)), experiment=ADAM),
+    "epsilon inside the root": Fault(numpy_optimizer(adam_with(inside=EPSILON, outside=0.0)), experiment=ADAM),
     "other epsilon": Fault(torch_group(eps=1e-5), experiment=ADAM),
     "other beta 2": Fault(torch_group(betas=(0.9, 0.99)), at_second, ADAM),
-    "Adam's moments forgotten": Fault(momentum_forgotten, at_second, ADAM),
+    "Adam's moments forgotten": Fault(forgotten_every(1), at_second, ADAM),
     "decoupled L2": Fault(torch_group(decoupled_weight_decay=True), experiment=replace(ADAM, l2=0.1)),
     "schedule ahead": Fault(schedule_ahead, experiment=replace(EXPERIMENT, lr_schedule="inverse")),
     "schedule not followed": Fault(
         torch_with(lr_schedule="constant"), at_second, replace(EXPERIMENT, lr_schedule="inverse")
     ),
+    "lr late": Fault(schedule_late, at_second, SCHEDULE),
+    "lamda late": Fault(schedule_late, at_second, replace(SCHEDULE, lr_schedule="constant", lamda_schedule="inverse")),
     "new weights in backward": Fault(
         lambda experiment, data: reference.train.train(experiment, data, new_weights_in_backward)
     ),
-    "one shuffle skipped": Fault(shuffle_skipped, where_batches_differ(batches_with_shuffle_skipped)),
+    "one shuffle skipped": Fault(shuffle_skipped, where_batches_differ(batches_with_shuffle_skipped), TWO_EPOCHS),
     "last row swapped": Fault(last_row_swapped, where_batches_differ(batches_with_rows_swapped)),
     "other seed": Fault(torch_with(seed=1), lambda experiment, data: 0),
     "float32 arithmetic": Fault(torch_with(precision="float32")),
     "no rounding": Fault(torch_with(precision="float64")),
     "L2 added": Fault(torch_with(l2=0.0001)),
-    "sum over the batch": Fault(torch_with(lr=0.01 * 4), experiment=replace(EXPERIMENT, batch_size=4, lamda=0.0)),
+    "sum over the batch": Fault(torch_with(reduction="sum"), experiment=replace(EXPERIMENT, batch_size=4)),
     "NaN": Fault(nan_at_update_7, at_7),
 }
 
@@ -321,6 +429,18 @@ def test_numpy_step_without_a_fault_is_the_reference(data):
     right = numpy_step(lambda w, g, lr, lamda, bias: w - lr * (g if bias else g + lamda * np.sign(w)))
 
     assert 0 == compare(reference.train.train(EXPERIMENT, data), right(EXPERIMENT, data)).exit_status
+
+
+@pytest.mark.parametrize(
+    ("experiment", "optimizer"),
+    [(MOMENTUM, momentum), (ADAM, adam), (ADAM, adam_with())],
+    ids=["momentum", "Adam", "own Adam"],
+)
+def test_numpy_optimizer_without_a_fault_is_the_reference(data, experiment, optimizer):
+    """The scaffold of the planted optimizers adds none either."""
+    right = numpy_optimizer(optimizer)(experiment, data)
+
+    assert 0 == compare(reference.train.train(experiment, data), right).exit_status
 
 
 def test_torch_group_and_torch_style_without_a_fault_are_equal(data):

@@ -67,7 +67,7 @@ def clipped(w: Tensor, group: Group) -> AroundStep:
 def proximal(w: Tensor, group: Group) -> AroundStep:
     """w ← softshrink(step(w), η λ)."""
     yield
-    w.copy_(F.softshrink(w, shrinkage(group)))
+    w.copy_(F.softshrink(w, shrinkage(group)) + 0.0)  # softshrink makes −0 of some negative w: + 0 makes it 0
 
 
 def cumulative(w: Tensor, group: Group) -> AroundStep:
@@ -154,9 +154,11 @@ class Attached:
 
     @torch.no_grad()
     def _after_step(self, optimizer: Optimizer, *_: object) -> None:
+        # GradScaler lets a fused optimizer itself skip a step whose gradients are not finite, and tells it so
+        skipped = bool(getattr(optimizer, "found_inf", False))
         # only now is it known which parameters have a gradient: step(closure) computes them
         for w, part in self._begun:
-            if w.requires_grad and w.grad is not None:
+            if w.requires_grad and w.grad is not None and not skipped:
                 with suppress(StopIteration):
                     part.send(optimizer.state)
         self._begun = []
