@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from comparisons.agreement import Tick, ticking
+from comparisons.side_by_side import side_by_side
 from reference.data import Dataset
-from reference.experiment import Experiment
+from reference.experiment import Experiment, updates_of
 from reference.network import predict
 from reference.train import train
 
@@ -56,18 +58,38 @@ def noisy_items() -> Dataset:
     return Dataset("two features", "", x, np.eye(2)[labels], x[:0], np.eye(2)[labels[:0]])
 
 
-def boundaries() -> list[Boundary]:
-    """Train every network on the same items."""
+@dataclass(frozen=True)
+class Task:
+    """A network to train on the noisy items."""
+
+    name: str
+    experiment: Experiment
+
+
+def trained(task: Task, tick: Tick) -> Boundary:
+    """Train the network, and ask it for the class of every pixel."""
     data = noisy_items()
     side = np.linspace(-RANGE, RANGE, PIXELS)
     plane = np.stack(np.meshgrid(side, side), axis=-1)
     true, labels = true_class(plane), data.t_train.argmax(axis=1)
-    found = []
-    for name, experiment in NETWORKS.items():
-        *_, end = train(experiment, data)
-        predicted = predict(end, plane.reshape(-1, 2)).reshape(PIXELS, PIXELS)
-        right = float((predict(end, data.x_train) == labels).mean())
-        area = float((predicted == true).mean())
-        zeros = float(np.mean(np.concatenate([W.ravel() for W, _ in end]) == 0))
-        found.append(Boundary(name, side, side, predicted, true, data.x_train, labels, right, area, zeros))
-    return found
+    *_, end = ticking(train(task.experiment, data), tick)
+    predicted = predict(end, plane.reshape(-1, 2)).reshape(PIXELS, PIXELS)
+    return Boundary(
+        task.name,
+        side,
+        side,
+        predicted,
+        true,
+        data.x_train,
+        labels,
+        train=float((predict(end, data.x_train) == labels).mean()),
+        area=float((predicted == true).mean()),
+        zeros=float(np.mean(np.concatenate([W.ravel() for W, _ in end]) == 0)),
+    )
+
+
+def boundaries() -> list[Boundary]:
+    """Train every network, side by side."""
+    tasks = [Task(name, experiment) for name, experiment in NETWORKS.items()]
+    updates = sum(updates_of(task.experiment, noisy_items()) for task in tasks)
+    return side_by_side(trained, tasks, updates, f"training {len(tasks)} networks with two features")
