@@ -215,7 +215,6 @@ def changed(change):
 
 def test_nan_is_outside_every_tolerance(data):
     """A candidate that returns NaN fails at its first update."""
-
     found = lockstep(SHORT, data, nan)
 
     assert (1, "W1", [0, 0]) == (found.first_difference.update, *list(vars(found.first_difference).values())[1:3])

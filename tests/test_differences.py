@@ -100,9 +100,13 @@ def test_bad_input_is_one_line_and_exit_2(monkeypatch, capsys, epochs):
     assert f"error: epochs must be a whole number >= 1 here; got {epochs}\n" == capsys.readouterr().err
 
 
-def test_the_probes_are_the_articles_example(data):
-    """w = 8, g = 9, η = 0.05, λ = 0.01: 7.5495 and 7.5400."""
+def test_the_probes_by_hand(data):
+    """η = 0.05, λ = 0.01: 7.5495 and 7.5400 as in the article; −0.05 or −0.03; under Adam 7.95, whatever λ is."""
     found = to_json([measure(Task(shortened(ROWS["scaled"], 1), data), lambda _: None)])["probes"]
 
-    assert pytest.approx(7.5495, rel=1e-14) == found["penalty"]["8, 9"]
-    assert pytest.approx(7.54, rel=1e-14) == found["tack_on"]["8, 9"]
+    assert pytest.approx(7.5495, rel=1e-14) == found["penalty"]["sgd, w = 8, g = 9"]
+    assert pytest.approx(7.54, rel=1e-14) == found["tack_on"]["sgd, w = 8, g = 9"]
+    assert pytest.approx(-0.05, rel=1e-14) == found["tack_on"]["sgd, w = 0.01, g = 1"]
+    assert pytest.approx(-0.03, rel=1e-14) == found["sign after the step"]["sgd, w = 0.01, g = 1"]
+    assert pytest.approx(7.95, rel=1e-7) == found["penalty"]["adam, w = 8, g = 0"]
+    assert pytest.approx(7.9995, rel=1e-14) == found["decoupled"]["adam, w = 8, g = 0"]

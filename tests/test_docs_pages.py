@@ -71,7 +71,7 @@ def test_what_the_page_says_in_words_is_so(results):
     assert abs(found["threshold"]["one"]["sum_abs"] - found["threshold"]["other"]["sum_abs"]) < 0.1
     assert 0 < found["momentum_translated"]["largest_gap"]
     assert 201 == found["shuffling"]["first_update"]
-    assert set(STYLES) == set(results["probes"])
+    assert {*STYLES, "sign after the step"} == set(results["probes"])
 
 
 def test_every_section_is_complete():
