@@ -1,5 +1,6 @@
 """Do two training codes agree? Exit status: 0 equal, 1 different, 2 bad input, 3 nothing was compared."""
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -187,7 +188,7 @@ def report(
     return page.status(found.article)
 
 
-CHATTER_EPOCHS = 10  # 2,000 updates: initial weights are below 0.01, and η λ = 0.00001 a pull
+CHATTER_UPDATES = 2000  # initial weights are below 0.01, and η λ = 0.00001 a pull
 
 
 def drawing(folder: Path | None) -> Callable[..., None]:
@@ -210,6 +211,9 @@ def styles(
     lr: Annotated[float, typer.Option(parser=real, help="η, the learning rate.")] = DEFAULT.lr,
     loss: Annotated[str, typer.Option(help="squared_error or cross_entropy.")] = DEFAULT.loss,
     optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")] = DEFAULT.optimizer,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A CSV or NPZ file; without it the article's data.")
+    ] = None,
     figures: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Also draw the figures, as SVG and PNG.", show_default=False)
     ] = None,
@@ -218,19 +222,22 @@ def styles(
     """What does every style do to a network: accuracy, Σ|w|, exact zeros?"""
     refuse_to_overwrite(json, "styles")
     draw = drawing(figures)
-    data = datasets.article()
+    dataset = datasets.load(data) if data else datasets.article()
     if not (epochs > 0 and all(value > 0 for value in lamda)):
         raise InputError(f"epochs and every lamda must be > 0 here; got {epochs} and {lamda}")
-    grid = [Experiment(lamda=value, lr=lr, loss=loss, optimizer=optimizer, epochs=epochs) for value in lamda]
+    sizes = dataset.x_train.shape[1], 8, dataset.t_train.shape[1]
+    base = Experiment(sizes=sizes, lr=lr, loss=loss, optimizer=optimizer, epochs=epochs)
+    grid = [replace(base, lamda=value) for value in sorted(set(lamda))]
     seeds = tuple(replace(grid[0], seed=number).seed for number in dict.fromkeys(seed))
     check_names(grid[0])
-    tasks = [comparisons.styles.Task(row, e, seeds, data) for row in comparisons.styles.rows(lr) for e in grid]
-    updates = updates_of(grid[0], data) * len(tasks)
+    tasks = [comparisons.styles.Task(row, e, seeds, dataset) for row in comparisons.styles.rows(lr) for e in grid]
+    updates = updates_of(base, dataset) * len(tasks)
     outcomes = side_by_side(comparisons.styles.sweep, tasks, updates, f"training {len(tasks) * len(seeds)} networks")
-    paths = comparisons.styles.chatter(Experiment(lr=lr, epochs=CHATTER_EPOCHS, optimizer=optimizer), data)
-    comparisons.tables.styles.page(outcomes, paths, data)
-    write_json(json, comparisons.tables.styles.to_json(outcomes, paths, data))
-    draw(outcomes, paths, data)
+    short = replace(base, epochs=math.ceil(CHATTER_UPDATES / len(dataset.x_train)))
+    paths = comparisons.styles.chatter(short, dataset)
+    comparisons.tables.styles.page(outcomes, paths, dataset)
+    write_json(json, comparisons.tables.styles.to_json(outcomes, paths, dataset))
+    draw(outcomes, paths, dataset)
     return 0
 
 

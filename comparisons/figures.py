@@ -1,10 +1,11 @@
 """What the styles do, in pictures: results in, matplotlib figures out.
 
 Colours are those of Okabe and Ito, which the colour-blind can tell apart, and never the only thing that differs.
-save() writes each as SVG and PNG; the same results give the same bytes.
+save() writes each as SVG and PNG, NAMES of both; the same results give the same bytes.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from comparisons.boundary import Boundary, boundaries
 from comparisons.styles import Chatter, Run
 from reference.data import Dataset, InputError
 
 NAMES = ("weights", "chatter", "strength", "boundary")  # of the files, each with .svg and .png
-MAKER = "l1-parity"  # in every file's metadata, by which a figure is known to be ours
+MAKER = "l1-parity"  # in every file's metadata
+MARKS = {"svg": f"<dc:title>{MAKER}</dc:title>", "png": f"Software\0{MAKER}"}  # there, by which a figure is ours
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
@@ -52,30 +55,35 @@ STYLE: Any = {
 
 def grid(panels: int, columns: int, height: float, share: bool = False) -> tuple[Figure, list[Axes]]:
     """A figure of so many panels, 7.5 inches wide."""
-    rows = -(-panels // columns)
+    rows = -(-panels // columns) or 1
     figure = Figure(figsize=(7.5, height * rows))
     axes = list(figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).ravel())
     for unused in axes[panels:]:
         unused.set_axis_off()
+    for last in axes[max(panels - columns, 0) : panels]:  # the lowest of each column
+        last.tick_params(labelbottom=True)
     return figure, axes[:panels]
 
 
 def weights(outcomes: Sequence[Sequence[Run]]) -> Figure:
-    """Histograms of |w| at the middle λ of the grid: logarithmic, with a bar of their own for exact zeros."""
+    """Histograms of |w| at the middle λ of the grid: logarithmic, with a bar of their own for exact zeros.
+
+    What is smaller than 10⁻¹⁰, and not 0, is counted in the first of the other bars.
+    """
     values = list(dict.fromkeys(runs[0].lamda for runs in outcomes))
     middle = [runs for runs in outcomes if runs[0].lamda == values[len(values) // 2]]
     figure, axes = grid(len(middle), 3, 1.55, share=True)
-    edges = [k / 4 for k in range(-32, 7)]  # of log₁₀ |w|
+    edges = [k / 4 for k in range(-40, 7)]  # of log₁₀ |w|
     for ax, runs in zip(axes, middle, strict=True):
         size = np.abs(np.concatenate([run.weights for run in runs]))
         logs = np.log10(np.clip(size[size > 0], 10.0 ** edges[0], None))
         ax.hist(logs, edges, color=SKY, edgecolor=BLUE, linewidth=0.5)
         zeros = int((size == 0).sum())
-        ax.bar(-9, zeros, 0.6, color=ORANGE, edgecolor=BLACK, hatch="///", linewidth=0.5)
+        ax.bar(-11, zeros, 0.6, color=ORANGE, edgecolor=BLACK, hatch="///", linewidth=0.5)
         ax.set_title(f"{runs[0].row}: {zeros / size.size:.0%} zeros")
-        ax.set_xticks([-9, -6, -3, 0], ["0", "10⁻⁶", "10⁻³", "1"])
+        ax.set_xticks([-11, -9, -6, -3, 0], ["0", "10⁻⁹", "10⁻⁶", "10⁻³", "1"])
     figure.supxlabel("size of a weight, |w|")
-    figure.supylabel("weights")
+    figure.supylabel("number of weights")
     figure.suptitle(f"Weights at the end, λ = {middle[0][0].lamda:g}, {len(middle[0])} networks together", fontsize=11)
     return figure
 
@@ -84,38 +92,37 @@ BEFORE, AFTER, PULLS = 8, 40, 5.5  # updates and pulls that a panel of `chatter`
 
 
 def chatter(paths: Sequence[Chatter]) -> Figure:
-    """A weight that only L1 moves, as it comes to zero: in pulls, η λ or what the style takes away in an update."""
-    coming = [
-        (path, pull) for path in paths if (pull := float(np.abs(np.diff(path.path[:, 0])).max())) and path.arrives
-    ]
+    """A weight that only L1 moves, as it comes to zero: in pulls, the most that an update takes away from it."""
+    coming = [path for path in paths if path.arrives]
     figure, axes = grid(len(coming), 3, 1.9, share=True)
-    for ax, (path, pull) in zip(axes, coming, strict=True):
-        w = path.path[:, 0]
+    for ax, path in zip(axes, coming, strict=True):
+        w, pull = path.path[:, 0], path.pull
         first = int(np.argmax(np.abs(w) < pull))
         shown = slice(max(first - BEFORE, 0), first + AFTER)
         updates = np.arange(len(w))[shown] - first
         ax.axhline(0, color=GREY, linewidth=0.8)
         ax.plot(updates, w[shown] * np.sign(w[0]) / pull, color=BLUE, marker=".", markersize=4, linewidth=0.8)
         ax.set_ylim(-1.5, PULLS)
-        ax.set_title(f"{path.style}, pull {pull:.1g}")
+        ax.set_title(f"{path.style}, pull {pull:.2g}")
     figure.supxlabel("updates since the weight came within one pull of zero")
     figure.supylabel("weight, in pulls")
-    figure.suptitle("A weight that nothing but L1 moves", fontsize=11)
+    figure.suptitle("A weight that nothing but L1 moves; a pull is what L1 takes away in an update", fontsize=11)
     return figure
 
 
 def strength(outcomes: Sequence[Sequence[Run]], data: Dataset) -> Figure:
     """Accuracy and exact zeros against λ, means over the seeds: a line for every style, equal ones on each other."""
     panels: tuple[tuple[str, Callable[[Run], float]], ...] = (
-        ("train, % correct", lambda run: 100 * run.figures.train / len(data.x_train)),
-        ("test, % correct", lambda run: 100 * run.figures.test / max(len(data.x_test), 1)),
-        ("exact zeros, % of all", lambda run: 100 * run.figures.zeros / run.weights.size),
+        ("training items, % correct", lambda run: 100 * run.figures.train / len(data.x_train)),
+        ("test items, % correct", lambda run: 100 * run.figures.test / max(len(data.x_test), 1)),
+        ("exact zeros, % of weights", lambda run: 100 * run.figures.zeros / run.weights.size),
     )
     figure, axes = grid(len(panels), 3, 4.2)
     rows = list(dict.fromkeys(runs[0].row for runs in outcomes))
     grid_of_lamda = list(dict.fromkeys(runs[0].lamda for runs in outcomes))
+    lines = list(zip(rows, cycle(LINES), strict=False))
     for ax, (title, measure) in zip(axes, panels, strict=True):
-        for size, (row, line) in enumerate(zip(reversed(rows), reversed(LINES), strict=True)):
+        for size, (row, line) in enumerate(reversed(lines)):
             own = [runs for runs in outcomes if runs[0].row == row]
             means = [np.mean([measure(run) for run in runs]) for runs in own]
             ax.plot(grid_of_lamda, means, label=row, markersize=12 - size * 0.7, **HOLLOW, **line)
@@ -124,6 +131,7 @@ def strength(outcomes: Sequence[Sequence[Run]], data: Dataset) -> Figure:
         ax.minorticks_off()
         ax.set_title(title)
     axes[1].set_xlabel("λ")
+    figure.suptitle(f"Means over {len(outcomes[0])} networks; lines that are equal lie on each other", fontsize=11)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=4)
     return figure
@@ -139,10 +147,18 @@ def boundary(found: Sequence[Boundary]) -> Figure:
         for label, marker, colour in ((0, "o", RED), (1, "^", BLUE)):
             mine = one.labels == label
             x, y = one.items[mine].T
-            ax.scatter(x, y, s=26, marker=marker, color=colour, edgecolors="white", linewidths=0.6)
+            ax.scatter(x, y, s=26, marker=marker, color=colour, edgecolors="white", linewidths=0.6, clip_on=False)
         zeros = f", {one.zeros:.0%} zeros" if one.zeros else ""
         ax.set_title(f"{one.name}{zeros}\nright: {one.train:.0%} of the items, {one.area:.0%} of the area")
         ax.set_aspect("equal")
+    white: Any = {"linestyle": "", "markeredgecolor": "white", "markersize": 7}
+    handles = [
+        Line2D([], [], color=GREY, linestyle="--", linewidth=1.4, label="true boundary"),
+        Line2D([], [], color=BLACK, linewidth=1.6, label="what the network learned"),
+        Line2D([], [], color=BLUE, marker="^", label="items above", **white),
+        Line2D([], [], color=RED, marker="o", label="items below", **white),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     figure.supxlabel("first feature")
     figure.supylabel("second feature")
     return figure
@@ -154,8 +170,8 @@ def refuse_to_overwrite(folder: Path) -> None:
         raise InputError(f"--figures {folder}: is no folder")
     if not folder.parent.is_dir():
         raise InputError(f"--figures {folder}: there is no folder {folder.parent}")
-    for path in (folder / f"{name}.{kind}" for name in NAMES for kind in ("svg", "png")):
-        if path.exists() and not (path.is_file() and (not path.stat().st_size or MAKER.encode() in path.read_bytes())):
+    for path, mark in ((folder / f"{name}.{kind}", mark) for name in NAMES for kind, mark in MARKS.items()):
+        if path.exists() and not (path.is_file() and (not path.stat().st_size or mark.encode() in path.read_bytes())):
             raise InputError(f"--figures {folder}: {path} exists and is no figure of this command; it is left as it is")
 
 
@@ -166,4 +182,4 @@ def save(folder: Path, outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatte
         drawn = (weights(outcomes), chatter(paths), strength(outcomes, data), boundary(boundaries()))
         for name, figure in zip(NAMES, drawn, strict=True):
             figure.savefig(folder / f"{name}.svg", metadata={"Creator": MAKER, "Date": None})
-            figure.savefig(folder / f"{name}.png", metadata={"Software": MAKER}, dpi=200)
+            figure.savefig(folder / f"{name}.png", metadata={"Software": MAKER}, dpi=300)

@@ -122,7 +122,7 @@ def translate(source: Experiment, style: str, reduction: str | None = None, cons
     through = through_optimizer(style) - through_optimizer(source.style)
     beta = source.momentum if source.optimizer == "momentum" else 0.0
     schedule = schedule_of_lamda(source, powers)
-    follows = schedule is not None and not (constant and schedule != "constant")
+    follows = schedule is not None and not (constant and powers and schedule != "constant")
     target = replace(
         same,
         style=style,
@@ -166,7 +166,8 @@ def obstacles(source: Experiment, target: Experiment, follows: bool) -> Iterator
             IMPOSSIBLE,
             f"η scales λ in {one if power else other} alone, so that under its schedule the ratio of the two pulls"
             f" changes, by {ratio:g} within 100,000 updates; λ would have to change with every update, to λ'_t = "
-            + ("λ η_t" if power else "λ / η_t"),
+            + ("λ" if source.lamda_schedule == "constant" else "λ_t")
+            + (" η_t" if power else " / η_t"),
         )
     if through_optimizer(one) != through_optimizer(other):
         through, past = (one, other) if through_optimizer(one) else (other, one)
@@ -229,17 +230,15 @@ def conditions(source: Experiment, target: Experiment) -> Iterator[str]:
         yield f"a sum over the batch is B times its mean, as long as every batch has B = {source.batch_size} items"
 
 
-def pairs(source: Experiment) -> list[Translation]:
-    """From every style to every style, the numbers of the experiment being the same."""
-    return [translate(replace(source, style=one), other) for one in STYLES for other in STYLES]
-
-
 # --- units: what else people call λ -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A number that stands for λ in some library: the objective it is a part of, and λ, of it and n items, and back."""
+    """A number that stands for λ in some library: the objective it is a part of, and λ, of it and n items, and back.
+
+    Objectives with the same minimum are translated. η is not: it is always that of the mean loss.
+    """
 
     objective: str
     to_lamda: Callable[[float, int], float]
@@ -255,7 +254,6 @@ UNITS = {
     "lamda": Unit("mean loss + λ Σ|w|, squared error with ½", lambda v, n: v, lambda v, n: v),
     "alpha": Unit("mean loss + α Σ|w| (scikit-learn's SGDClassifier)", lambda v, n: v, lambda v, n: v),
     "lasso": Unit("Σ(y − ŷ)² / 2n + α Σ|w| (scikit-learn's Lasso, ElasticNet)", lambda v, n: v, lambda v, n: v),
-    "mse": Unit("mean (y − ŷ)² + λ Σ|w|, without ½", lambda v, n: v / 2, lambda v, n: 2 * v),
     "C": Unit("C Σ loss + Σ|w|, λ = 1 / nC (scikit-learn's LogisticRegression)", inverse, inverse),
 }
 L2_UNITS = {

@@ -120,6 +120,7 @@ def stacked_batch(batch: Sequence[Batch]) -> Batch:
     return np.array(xs), np.array(ts)
 
 
+@np.errstate(all="ignore")  # what a diverging network comes to is in its figures: nan
 def sweep(task: Task, tick: Tick) -> list[Run]:
     """Train all seeds of a task together, and describe every network."""
     experiments = [task.row.of(replace(task.grid, seed=seed)) for seed in task.seeds]
@@ -197,6 +198,7 @@ class Chatter:
         return float((signs[1:] * signs[:-1] < 0).mean())
 
 
+@np.errstate(all="ignore")
 def chatter(experiment: Experiment, data: Dataset) -> list[Chatter]:
     """The paths of the first input's weights under every style, that input being 0 in every item."""
     x_train = data.x_train.copy()

@@ -77,7 +77,7 @@ def clipped(w: np.ndarray, v: np.ndarray, lr: float, lamda: float) -> np.ndarray
     step. TensorFlow Playground (nn.ts, updateWeights), which never moves such a weight again, and lets a v of 0 go on.
     """
     c = v - lr * lamda * np.sign(w)
-    return np.where(np.sign(c) == np.sign(v), c, 0.0)
+    return np.where((np.sign(c) == np.sign(v)) | np.isnan(c), c, 0.0)  # nan is no zero
 
 
 def soft_threshold(z: np.ndarray, t: float) -> np.ndarray:

@@ -32,6 +32,23 @@ def all_figures_twice(data, tmp_path_factory):
     return folders
 
 
+def test_a_further_style_needs_no_line_here(data):
+    """Rows beyond the lines are drawn too; a second time round, as the strength of one more row."""
+    (runs,) = [sweep(Task(rows(0.01)[0], Experiment(epochs=1), (0,), data), lambda _: None)]
+    names = [f"style {n}" for n in range(len(figures.LINES) + 1)]
+    figure = figures.strength([[replace(runs[0], row=name)] for name in names], data)
+
+    assert names == [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_networks_that_diverged_are_drawn(data):
+    """With nothing to see: no weight of theirs is a number, and none comes to zero."""
+    e = Experiment(epochs=1, lr=1e200)
+    outcomes = [sweep(Task(row, e, (0,), data), lambda _: None) for row in rows(e.lr)]
+    for figure in (figures.weights(outcomes), figures.chatter(chatter(e, data)), figures.strength(outcomes, data)):
+        figure.canvas.draw()
+
+
 @pytest.mark.parametrize("name", figures.NAMES)
 def test_each_is_an_svg_and_a_png_of_the_same_bytes(drawn, name):
     """Drawn twice, nothing differs; both formats say who made them."""
@@ -46,7 +63,7 @@ def test_no_picture_is_blank(drawn, name):
     """A hundredth of the picture, or more, is not white, and that is not all of one colour."""
     picture = imread(drawn[0] / f"{name}.png")[::5, ::5]
 
-    assert picture.shape[1] == 300
+    assert picture.shape[1] == 450
     assert (picture[..., :3] < 0.9).any(axis=2).mean() > 0.01
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 50
 
@@ -57,12 +74,13 @@ def test_figures_of_this_command_are_replaced(drawn):
 
 
 @pytest.mark.parametrize("name", ["weights.svg", "boundary.png"])
-def test_a_file_of_the_user_is_not_overwritten(tmp_path, name):
-    """It is named, and left as it is."""
-    (tmp_path / name).write_text("mine")
+@pytest.mark.parametrize("text", ["mine", "<svg><text>what l1-parity found</text></svg>"])
+def test_a_file_of_the_user_is_not_overwritten(tmp_path, name, text):
+    """It is named, and left as it is, even where it has our name in it."""
+    (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=f"{name} exists and is no figure of this command; it is left as it is"):
         figures.refuse_to_overwrite(tmp_path)
-    assert "mine" == (tmp_path / name).read_text()
+    assert text == (tmp_path / name).read_text()
 
 
 def test_a_file_is_no_folder(tmp_path):

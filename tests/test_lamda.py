@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,8 @@ def test_a_product_of_two_schedules_has_no_row():
 
     assert IMPOSSIBLE == translate(source, "tack_on").kind
     assert EXACT == translate(source, "decoupled").kind
+    assert EXACT == translate(source, "decoupled", constant=True).kind  # that λ has a schedule is no obstacle here
+    assert "to λ'_t = λ_t η_t" in translate(source, "tack_on").reason
 
 
 @pytest.mark.parametrize(
@@ -113,18 +116,35 @@ def test_where_styles_part():
     assert "the optimizer's step takes a weight across zero" in parted_by("clipped", "proximal")
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("one", TOWARD_ZERO)
-def test_exact_translations_are_proved_by_the_bits(data, one, optimizer):
-    """0 of 124 parameters differ, to every style that an exact translation leads to, from NumPy to PyTorch."""
-    source = replace(SHORT, style=one, optimizer=optimizer)
-    for other in STYLES:
-        found = translate(source, other)
-        if found.kind == EXACT and one != other:
-            proof = prove(Task(found, data), lambda _: None)
+# the styles that an exact translation leads to, from each other
+EXACT_GROUPS = {
+    "sgd": ("penalty", "tack_on", "decoupled"),
+    "momentum": ("tack_on", "decoupled"),
+    "adam": ("tack_on", "decoupled"),
+}
+EXACT_PAIRS = [(o, one, other) for o, group in EXACT_GROUPS.items() for one, other in permutations(group, 2)]
 
-            assert (120, 0) == (proof.agreement.updates, proof.agreement.differing)
-            assert 0 == lamda.exit_status(found, proof)
+
+def test_which_translations_are_exact():
+    """Among the styles that pull toward zero."""
+    found = [
+        (optimizer, one, other)
+        for optimizer in OPTIMIZERS
+        for one, other in permutations(TOWARD_ZERO, 2)
+        if translate(replace(SHORT, style=one, optimizer=optimizer), other).kind == EXACT
+    ]
+
+    assert EXACT_PAIRS == found
+
+
+@pytest.mark.parametrize(("optimizer", "one", "other"), EXACT_PAIRS)
+def test_exact_translations_are_proved_by_the_bits(data, optimizer, one, other):
+    """0 of 124 parameters differ, one side in NumPy and the other in PyTorch."""
+    found = translate(replace(SHORT, style=one, optimizer=optimizer), other)
+    proof = prove(Task(found, data), lambda _: None)
+
+    assert (120, 0, 0) == (proof.agreement.updates, proof.agreement.updates_apart, proof.agreement.differing)
+    assert 0 == lamda.exit_status(found, proof)
 
 
 EXACT_TOO = {
@@ -213,10 +233,10 @@ def test_there_and_back_is_the_identity(one, other, optimizer, value, lr, beta):
 
 @pytest.mark.parametrize(
     ("unit", "value", "expected"),
-    [("lamda", 0.5, 0.5), ("alpha", 0.5, 0.5), ("lasso", 0.5, 0.5), ("mse", 0.5, 0.25), ("C", 0.5, 1 / 50)],
+    [("lamda", 0.5, 0.5), ("alpha", 0.5, 0.5), ("lasso", 0.5, 0.5), ("C", 0.5, 1 / 50)],
 )
 def test_units_by_hand(unit, value, expected):
-    """100 items: C = 0.5 is λ = 1 / (100 · 0.5); mean squares without ½ have λ twice as large. And back."""
+    """100 items: C = 0.5 is λ = 1 / (100 · 0.5); α is λ beside a mean loss, and squares with ½. And back."""
     row = lamda.UNITS[unit]
 
     assert expected == row.to_lamda(value, 100)
@@ -274,6 +294,14 @@ def test_what_is_impossible_is_said_to_be(run, options, words):
 
     assert 0 == status
     assert words in out
+
+
+def test_l2_is_told_in_the_unit_of_weight_decay(run):
+    """Keras' 0.01 is λ₂ = 0.02 beside ½ Σw²."""
+    status, out, _ = run("--from", "penalty", "--to", "decoupled", "--l2", 0.01, "--l2-unit", "keras")
+
+    assert 0 == status
+    assert "λ₂ = 0.02, beside ½ Σw²." in out
 
 
 REFUSED = {

@@ -244,3 +244,12 @@ def test_a_style_has_one_place_and_its_formula_is_the_first_line_of_its_docstrin
     assert [row.function] == places
     assert row.function.__doc__.startswith(row.formula)
     assert row.formula.startswith("w⁺ = ")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_is_not_a_number_stays_so(style):
+    """No style turns NaN into a zero, which would pass for an exact one."""
+    experiment = Experiment(style=style)
+
+    assert np.isnan(update_weight(np.array(1.0), np.array(np.nan), 0.1, 0.5, experiment)[0])
+    assert np.isnan(update_weight(np.array(np.nan), np.array(1.0), 0.1, 0.5, experiment)[0])

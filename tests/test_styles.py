@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ import reference.train
 from comparisons.__main__ import main
 from comparisons.agreement import compare
 from comparisons.styles import Task, chatter, rows, sign_changes, sweep, train_together
-from comparisons.tables.styles import MEASURES, sentences
+from comparisons.tables.styles import MEASURES, fields, sentences
 from reference.experiment import Experiment
 from reference.l1 import STYLES
 
+IRIS = Path(__file__).parents[1] / "data" / "iris.csv"
 SHORT = Experiment(epochs=3, lamda=0.003)
 ROWS = {row.name: row for row in rows(SHORT.lr)}
 
@@ -65,6 +67,16 @@ def test_exact_zeros_come_only_from_styles_that_can_make_them(outcomes):
     assert all(max(found) == 0 for row, found in zeros.items() if not min(found))
 
 
+def test_a_penalty_that_stops_at_zero_is_found(data, monkeypatch):
+    """Twin: a planted fault, the threshold under the penalty's name; its zeros and its rest are told."""
+    monkeypatch.setitem(reference.train.STYLES, "penalty", STYLES["proximal"])
+    runs = sweep(Task(ROWS["penalty"], replace(SHORT, epochs=20), (0, 1), data), lambda _: None)
+    found = {path.style: path for path in chatter(Experiment(epochs=10), data)}
+
+    assert all(run.figures.zeros for run in runs)
+    assert (1, 0) == (found["penalty"].zeros, found["penalty"].crossings)
+
+
 def test_l2_shrinks_all_weights_and_zeroes_none(outcomes):
     """Σ|w| is smaller for every seed; the elastic net's is smaller than that."""
     sums = {runs[0].row: [run.figures.sum_abs for run in runs] for runs in outcomes}
@@ -97,6 +109,23 @@ def test_sub_gradients_chatter_by_one_pull(paths):
         assert 0 == found[style].zeros
 
 
+def test_under_adam_the_chatter_does_not_depend_on_lamda(data):
+    """Its step does not know the size of a gradient: the penalty's weights end half of η from 0, whatever λ is."""
+    for lamda in (0.0001, 0.01):
+        found = {path.style: path for path in chatter(Experiment(epochs=10, optimizer="adam", lamda=lamda), data)}
+
+        assert pytest.approx(0.518 * found["penalty"].lr, rel=0.01) == found["penalty"].amplitude
+
+
+def test_a_diverging_network_is_told(data):
+    """nan in its figures, and not a word on stderr: warnings are errors here."""
+    with np.errstate(all="warn"):
+        (run,) = sweep(Task(ROWS["penalty"], replace(SHORT, epochs=1, lr=1e200), (0,), data), lambda _: None)
+
+    assert np.isnan(run.loss)
+    assert np.isnan(run.figures.sum_abs)
+
+
 def test_thresholds_bring_weights_to_rest(paths):
     """Clipped, proximal and cumulative end at exactly 0; none and the listing never come near."""
     found = {path.style: path for path in paths}
@@ -118,7 +147,7 @@ def test_the_sentences_say_what_is_so(outcomes, paths):
     zeros, l2, chattering = sentences(outcomes, paths)
 
     assert zeros.startswith("Exact zeros: clipped (up to ")
-    assert "None in any network of none, penalty, as_listed, tack_on, decoupled, tack_on, η λ, L2." in zeros
+    assert "None in any network of: none; penalty; as_listed; tack_on; decoupled; tack_on, η λ; L2." in zeros
     assert "shrinks the weights of every network" in l2
     assert "makes none of them 0; the elastic net does both" in l2
     assert "at rest at exactly 0 under clipped, proximal, cumulative" in chattering
@@ -159,11 +188,30 @@ def test_the_command_writes_every_run(run, tmp_path):
     assert 0 == status
     assert [(row, value) for row in ROWS for value in (0.001, 0.01)] == [(r["row"], r["lamda"]) for r in result["rows"]]
     for row in result["rows"]:
+        assert row["experiment"] == {
+            **fields(ROWS[row["row"]].of(Experiment(lamda=row["lamda"], epochs=1))),
+            "sizes": [10, 8, 4],
+        }
         assert [0, 1] == [one["seed"] for one in row["runs"]]
         assert set(MEASURES) <= set(row) & set(row["runs"][0])
         assert pytest.approx(sum(one["sum_abs"] for one in row["runs"]) / 2) == row["sum_abs"]
     assert list(STYLES) == [entry["style"] for entry in result["chatter"]]
     assert "elastic net   0.01" in out
+
+
+def test_the_command_on_a_file(run, tmp_path):
+    """Its sizes follow the data; λ is sorted, and each λ and each seed is trained once."""
+    path = tmp_path / "r.json"
+    options = ["--lamda", 0.01, "--lamda", 0.001, "--lamda", 0.01, "--seed", 1, "--seed", 1, "--data", IRIS]
+    status, out, _ = run("--epochs", 1, *options, "--json", path)
+    result = json.loads(path.read_text())
+
+    assert 0 == status
+    assert ([0.001, 0.01], [1], [4, 8, 3]) == tuple(result["styles"][key] for key in ("lamda", "seeds", "sizes"))
+    assert {"name": "iris.csv", "train": 120, "test": 30} == result["styles"]["data"]
+    assert 2 * len(ROWS) == len(result["rows"])
+    assert "iris.csv: means over 1 seed; 56 weights a network." in out
+    assert "at rest at exactly 0 under clipped, proximal, cumulative;" in " ".join(out.split())
 
 
 REFUSED = {
@@ -172,6 +220,7 @@ REFUSED = {
     "seed": (["--seed", "-1"], "seed must be a whole number >= 0; got -1"),
     "loss": (["--loss", "mse"], "loss must be one of squared_error, cross_entropy; got mse"),
     "optimizer": (["--optimizer", "lion"], "optimizer must be one of sgd, momentum, adam; got lion"),
+    "data": (["--data", "none.csv"], "none.csv: cannot be read (No such file or directory)"),
     "figures": (["--figures", "none/figures"], "--figures none/figures: there is no folder none"),
 }
 

@@ -821,3 +821,15 @@ def test_rounding_comes_after_the_style(style):
 
         assert rounded == same_bits(expected, weight)
         assert rounded == torch.equal(weight.float().double(), weight)
+
+
+@pytest.mark.parametrize("style", AROUND_STEP)
+def test_what_is_not_a_number_stays_so(style):
+    """No style turns a weight that the step made NaN into a zero, in whole vector lanes and left-over elements."""
+    w = nn.Parameter(torch.ones(9, dtype=torch.float64))
+    optimizer = torch.optim.SGD([{"params": [w], "lamda": 0.5}], lr=0.1)
+    attach(STYLES[style], optimizer)
+    w.grad = torch.full((9,), torch.nan, dtype=torch.float64)
+    optimizer.step()
+
+    assert bool(w.isnan().all())

@@ -61,7 +61,7 @@ def clipped(w: Tensor, group: Group) -> AroundStep:
     sign = w.sign()
     yield
     decayed = w.sub(sign, alpha=shrinkage(group))
-    w.copy_(decayed.masked_fill_(decayed.sign() != w.sign(), 0.0))
+    w.copy_(decayed.masked_fill_((decayed.sign() != w.sign()) & ~decayed.isnan(), 0.0))  # nan is no zero
 
 
 def proximal(w: Tensor, group: Group) -> AroundStep:

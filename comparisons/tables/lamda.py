@@ -23,8 +23,8 @@ def page(found: Translation, to_value: float, unit: str, proof: Proof | None) ->
     if target.lamda_schedule != source.lamda_schedule:
         steps = ", ".join(f"{rates(target, update - 1)[1]:.6g} at update {update:,}" for update in SHOWN)
         out.print(textwrap.fill(f"λ' follows the schedule {target.lamda_schedule}: {steps}.", LINE))
-    if target.l2 != source.l2:
-        out.print(f"λ₂ becomes {target.l2:g}, beside ½ Σw².")
+    if target.l2:
+        out.print(f"λ₂ = {target.l2:g}, beside ½ Σw².")
     out.print()
     out.print(textwrap.fill(f"{found.kind.capitalize()}: {found.reason}.", LINE))
     if proof:

@@ -2,18 +2,21 @@
 
 The result file of `styles --json`:
 {"styles": {"lamda": […], "seeds": […], "data": {"name", "train", "test"}, "sizes", "lr", "epochs", "loss", …},
- "rows": [{"row", "lamda", "weights", the mean of each of MEASURES, "runs": [{"seed", each of MEASURES}]}],
+ "rows": [{"row", "lamda" (of the grid), "weights", the mean of each of MEASURES,
+           "experiment": {each field of Experiment but seed, as trained}, "runs": [{"seed", each of MEASURES}]}],
  "chatter": [{"style", "lamda", "lr", "amplitude", "crossings", "zeros"}]}
 """
 
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
 from comparisons.styles import SMALL, Chatter, Run
 from comparisons.tables.terminal import LINE, console, new_table
 from reference.data import Dataset
+from reference.experiment import Experiment
 
 # what is told of a run, by its name in the result file
 MEASURES: dict[str, Callable[[Run], float]] = {
@@ -56,6 +59,8 @@ def page(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Data
     out = console()
     seeds = len(outcomes[0])
     out.print(f"{data.name}: means over {seeds} seed{'s' * (seeds > 1)}; {first.weights.size} weights a network.")
+    e = first.experiment
+    out.print(f"sizes {'-'.join(map(str, e.sizes))}, lr {e.lr:g}, {e.optimizer}, loss {e.loss}, epochs {e.epochs}.")
     out.print("changed sign: weights that did so during the last epoch. penalty: λ Σ|w| + ½ λ₂ Σw².\n")
     out.print(table)
     for sentence in sentences(outcomes, paths):
@@ -77,7 +82,7 @@ def sentences(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter]) -> li
     ]
     lamda, lr = paths[0].lamda, paths[0].lr
     return [
-        f"Exact zeros: {', '.join(some) or 'in no network'}. None in any network of {', '.join(none) or 'no style'}.",
+        f"Exact zeros: {'; '.join(some) or 'in no network'}. None in any network of: {'; '.join(none) or 'no style'}.",
         shrinking(outcomes),
         f"Weights that nothing but L1 moves, those of an input that is always 0, with η = {lr:g}, λ = {lamda:g} and so"
         f" η λ = {lr * lamda:g}: in the end at rest at exactly 0 under {', '.join(at_rest) or 'no style'}; across zero"
@@ -101,6 +106,11 @@ def shrinking(outcomes: Sequence[Sequence[Run]]) -> str:
     )
 
 
+def fields(experiment: Experiment) -> dict[str, Any]:
+    """What was trained, but for the seed."""
+    return {name: value for name, value in asdict(experiment).items() if name != "seed"}
+
+
 def to_json(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Dataset) -> dict[str, Any]:
     """The result file of `styles`."""
     first = outcomes[0][0].experiment
@@ -117,6 +127,7 @@ def to_json(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: D
                 "lamda": runs[0].lamda,
                 "weights": runs[0].weights.size,
                 **means(runs),
+                "experiment": fields(runs[0].experiment),
                 "runs": [
                     {"seed": run.experiment.seed, **{name: measure(run) for name, measure in MEASURES.items()}}
                     for run in runs
