@@ -13,13 +13,26 @@ import numpy as np
 from comparisons.agreement import Agreement, Tick, compare, flatten, ticking
 from comparisons.styles import Figures, figures
 from reference.data import Dataset
-from reference.experiment import INITIAL_LIMIT, Batch, Experiment, Parameters, State, draw, draw_parameters
-from reference.network import predict
-from reference.train import ROUNDING, Step, fold, gradients, step
+from reference.experiment import (
+    INITIAL_LIMIT,
+    NOTHING,
+    Batch,
+    Experiment,
+    Memory,
+    Parameters,
+    State,
+    draw,
+    draw_parameters,
+)
+from reference.l1 import STYLES
+from reference.network import predict, squared_error_diagonal, squared_error_full
+from reference.train import ROUNDING, Step, fold, gradients, step, update_weight
 
 Drawn = Callable[[Experiment, Dataset], tuple[Parameters, Iterator[Batch]]]
 # (w, g, η, λ, is it a bias?) -> w⁺
 Update = Callable[[np.ndarray, np.ndarray, float, float, bool], np.ndarray]
+# (parameters, gradients, λ) -> what the optimizer is given
+Given = Callable[[Parameters, Parameters, float], Parameters]
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,15 @@ def sign_after_the_step(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, b
     return v if bias else v - lamda * np.sign(v)
 
 
+def rounded_once(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
+    """w⁺ = w − η (g + λ sign w) of float32 arrays, the last product and difference rounded together.
+
+    That is a fused multiply-add. In float64 the product of two float32 is exact, and the difference nearly so.
+    """
+    given = g if bias else g + lamda * np.sign(w)
+    return (w.astype(float) - float(np.float32(lr)) * given.astype(float)).astype(np.float32)
+
+
 def biases_too(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
     """w⁺ = w − η (g + λ sign w), biases as well."""
     return w - lr * (g + lamda * np.sign(w))
@@ -85,17 +107,31 @@ def biases_too(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool
 MAX_NORM = 0.1  # of all gradients together, as torch.nn.utils.clip_grad_norm_ takes it
 
 
-def clipping(l1_inside: bool, state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
-    """w⁺ = w − η clip(g + λ sign w), or w − η (clip(g) + λ sign w);  clip(G) = G min(1, MAX_NORM / ‖G‖₂)."""
-    slopes = gradients(state.parameters, x, t, experiment)
-    signs = [experiment.lamda * np.sign(W) for W, _ in state.parameters]
-    if l1_inside:
-        slopes = [(dW + sign, db) for (dW, db), sign in zip(slopes, signs, strict=True)]
+def add_l1(parameters: Parameters, slopes: Parameters, lamda: float) -> Parameters:
+    """g + λ sign w of the weights, g of the biases."""
+    return [(dW + lamda * np.sign(W), db) for (W, _), (dW, db) in zip(parameters, slopes, strict=True)]
+
+
+def clip(slopes: Parameters) -> Parameters:
+    """G min(1, MAX_NORM / ‖G‖₂), G being the gradients of all arrays together."""
     norm = float(np.sqrt(sum(np.square(g).sum() for pair in slopes for g in pair)))
     factor = MAX_NORM / max(norm, MAX_NORM)
-    slopes = [(dW * factor, db * factor) for dW, db in slopes]
-    if not l1_inside:
-        slopes = [(dW + sign, db) for (dW, db), sign in zip(slopes, signs, strict=True)]
+    return [(dW * factor, db * factor) for dW, db in slopes]
+
+
+def l1_inside(parameters: Parameters, slopes: Parameters, lamda: float) -> Parameters:
+    """clip(g + λ sign w)."""
+    return clip(add_l1(parameters, slopes, lamda))
+
+
+def l1_after(parameters: Parameters, slopes: Parameters, lamda: float) -> Parameters:
+    """clip(g) + λ sign w."""
+    return add_l1(parameters, clip(slopes), lamda)
+
+
+def clipping(given: Given, state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
+    """w⁺ = w − η given(w, g, λ), of all arrays together."""
+    slopes = given(state.parameters, gradients(state.parameters, x, t, experiment), experiment.lamda)
     lr = experiment.lr
     after = [(W - lr * dW, b - lr * db) for (W, b), (dW, db) in zip(state.parameters, slopes, strict=True)]
     return state._replace(parameters=ROUNDING[experiment.precision](after))
@@ -156,14 +192,27 @@ PENALTY = Experiment()  # the article's network, penalty with λ = 0.001, the wh
 NONE = replace(PENALTY, style="none", lamda=0.0)
 TACK_ON = replace(PENALTY, style="tack_on")
 SCALED = replace(TACK_ON, lamda=TACK_ON.lamda * TACK_ON.lr)
+DECOUPLED = replace(PENALTY, style="decoupled")
+FALLING, SCALED_FALLING = (replace(e, lr_schedule="inverse") for e in (DECOUPLED, SCALED))
 LISTED = replace(PENALTY, style="as_listed", softmax_derivative="diagonal")
 BATCHES = replace(PENALTY, batch_size=10, epochs=5000)
 MOMENTUM, ADAM = (replace(PENALTY, optimizer=optimizer) for optimizer in ("momentum", "adam"))
-FLOAT64 = replace(PENALTY, precision="float64")
+FLOAT64, FLOAT32 = (replace(PENALTY, precision=precision) for precision in ("float64", "float32"))
 
 DIFFERENCES = (
     Difference("place", Way("penalty, λ", PENALTY), Way("tack-on, λ", TACK_ON)),
-    Difference("scaled", Way("penalty, λ", PENALTY), Way("tack-on, η λ", SCALED)),
+    Difference("place_translated", Way("penalty, λ", PENALTY), Way("tack-on, η λ", SCALED)),
+    Difference("scaled", Way("decoupled, λ", DECOUPLED), Way("tack-on, λ", TACK_ON)),
+    Difference(
+        "scaled_falling",
+        Way("decoupled, λ; η falls", FALLING),
+        Way("tack-on, η λ of the start; η falls", SCALED_FALLING),
+    ),
+    Difference(
+        "scaled_falling_translated",
+        Way("decoupled, λ; η falls", FALLING),
+        Way("tack-on, η λ of every update; η falls", replace(SCALED_FALLING, lamda_schedule="inverse")),
+    ),
     Difference(
         "sign_at_zero", Way("sign 0 = 0", PENALTY), Way("sign 0 = 1", PENALTY, partial(stepping, sign_of_zero_is_one))
     ),
@@ -198,8 +247,8 @@ DIFFERENCES = (
     ),
     Difference(
         "clipping",
-        Way("clipped with L1 inside", PENALTY, partial(clipping, True)),
-        Way("clipped, then L1", PENALTY, partial(clipping, False)),
+        Way("clipped with L1 inside", PENALTY, partial(clipping, l1_inside)),
+        Way("clipped, then L1", PENALTY, partial(clipping, l1_after)),
     ),
     Difference("momentum", Way("penalty", MOMENTUM), Way("decoupled", replace(MOMENTUM, style="decoupled"))),
     Difference(
@@ -208,12 +257,27 @@ DIFFERENCES = (
         Way("decoupled, λ / (1 − β)", replace(MOMENTUM, style="decoupled", lamda=MOMENTUM.lamda * 10)),
     ),
     Difference("adam", Way("penalty", ADAM), Way("decoupled", replace(ADAM, style="decoupled"))),
-    Difference("precision", Way("float64", FLOAT64), Way("float32", replace(PENALTY, precision="float32"))),
+    Difference("precision", Way("float64", FLOAT64), Way("float32", FLOAT32)),
     Difference("rounding", Way("float64", FLOAT64), Way("rounded to float32", PENALTY)),
     Difference("shuffling", Way("order carried over", PENALTY), Way("shuffled afresh", PENALTY, drawn=shuffled_afresh)),
     Difference("no_shuffling", Way("order carried over", PENALTY), Way("not shuffled", PENALTY, drawn=in_order)),
     Difference("start", Way("start within 0.01", PENALTY), Way("start within 0.1", PENALTY, drawn=wider_start)),
     Difference("seed", Way("seed 0", PENALTY), Way("seed 1", replace(PENALTY, seed=1))),
+    Difference(
+        "regrouped_float64",
+        Way("w − η (g + λ s), float64", FLOAT64),
+        Way("(w − η g) − η λ s, float64", replace(FLOAT64, style="decoupled")),
+    ),
+    Difference(
+        "regrouped_rounded",
+        Way("w − η (g + λ s), rounded", PENALTY),
+        Way("(w − η g) − η λ s, rounded", DECOUPLED),
+    ),
+    Difference(
+        "fused",
+        Way("product and difference rounded, float32", FLOAT32),
+        Way("fused: rounded once, float32", FLOAT32, partial(stepping, rounded_once)),
+    ),
     Difference(
         "summation_float64",
         Way("float64", replace(BATCHES, precision="float64")),
@@ -261,3 +325,47 @@ def shortened(difference: Difference, epochs: int) -> Difference:
         replace(way, experiment=replace(way.experiment, epochs=epochs * way.experiment.batch_size)) for way in ways
     )
     return replace(difference, one=one, other=other)
+
+
+# --- by hand: one weight, for a reader with a pencil ----------------------------------------------------------------
+
+LR, LAMDA = 0.05, 0.01  # the article's own
+# the weight and its gradients, one an update: the article's; a mean and a sum of the gradients 9 and 5; small weights
+EXAMPLES = ((8.0, 9.0), (8.0, 7.0), (8.0, 14.0), (0.0003, 0.0), (0.002, 0.0), (0.0003, 0.1), (0.0, 0.0))
+REMEMBERING = ((8.0, 9.0), (8.0, 9.0, 9.0), (8.0, 0.0))
+OUTPUTS, TARGETS = np.array([[0.7, 0.2, 0.1]]), np.array([[1.0, 0.0, 0.0]])
+
+
+def trained(experiment: Experiment, w: float, *gradients: float) -> float:
+    """The weight after an update with each of the gradients."""
+    value, memory = np.array(w), NOTHING
+    for g in gradients:
+        value, of_optimizer, of_style = update_weight(value, np.array(g), LR, LAMDA, experiment, memory)
+        memory = Memory(W=of_optimizer, style=of_style)
+    return float(value)
+
+
+def key(numbers: tuple[float, ...]) -> str:
+    """An example's name in the result file: the weight, then its gradients."""
+    return ", ".join(f"{number:g}" for number in numbers)
+
+
+def by_hand() -> dict[str, dict[str, float | list[float]]]:
+    """What every way makes of the examples, and the two soft-max derivatives of one item."""
+    found: dict[str, dict[str, float | list[float]]] = {
+        style: {key(example): trained(Experiment(style=style), *example) for example in EXAMPLES} for style in STYLES
+    }
+    for words, update in {"sign 0 = 1": sign_of_zero_is_one, "sign after": sign_after_the_step}.items():
+        found[words] = {key((w, g)): float(update(np.array(w), np.array(g), LR, LAMDA, False)) for w, g in EXAMPLES}
+    for optimizer in ("momentum", "adam"):
+        for style in ("penalty", "decoupled"):
+            way = Experiment(optimizer=optimizer, style=style)
+            found[f"{optimizer}, {style}"] = {key(example): trained(way, *example) for example in REMEMBERING}
+    for words, given in {"L1 inside": l1_inside, "L1 after": l1_after}.items():
+        w, g = [(np.array([8.0]), np.zeros(1))], [(np.array([9.0]), np.zeros(1))]
+        found[words] = {"8, 9": float(w[0][0][0] - LR * given(w, g, LAMDA)[0][0][0])}
+    found["softmax"] = {
+        "full": squared_error_full(OUTPUTS, TARGETS)[0].tolist(),
+        "diagonal": squared_error_diagonal(OUTPUTS, TARGETS)[0].tolist(),
+    }
+    return found

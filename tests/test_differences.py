@@ -3,13 +3,26 @@
 import json
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+import comparisons.differences
 from comparisons.__main__ import main
-from comparisons.differences import DIFFERENCES, MAX_NORM, Task, Way, clipping, measure, run, shortened
-from comparisons.tables.differences import to_json
+from comparisons.differences import (
+    DIFFERENCES,
+    MAX_NORM,
+    Task,
+    Way,
+    by_hand,
+    clipping,
+    l1_after,
+    measure,
+    rounded_once,
+    run,
+    shortened,
+)
 from reference.experiment import Experiment, draw, start
 from reference.train import gradients
 
@@ -17,7 +30,9 @@ ROWS = {row.name: row for row in DIFFERENCES}
 
 # the first update after which a bit differs, told from what the difference is; None: two ways that are the same
 AT_FIRST = {name: 1 for name in ROWS} | {
-    "scaled": None,  # η λ is what η scales λ to
+    "place_translated": None,  # η λ is what η scales λ to
+    "scaled_falling": 2,  # η has not fallen yet in the first update
+    "scaled_falling_translated": None,
     "sign_at_zero": None,  # no weight is ever exactly 0
     "sign_when": 2,  # no step crosses zero in the first update
     "threshold": 2,
@@ -27,7 +42,8 @@ AT_FIRST = {name: 1 for name in ROWS} | {
     "shuffling": 201,  # the first epoch is the same
     "start": 0,
     "seed": 0,
-    "summation_rounded": None,  # the rounding absorbs it
+    "regrouped_rounded": None,  # the rounding absorbs it
+    "summation_rounded": None,
 }
 
 
@@ -60,12 +76,32 @@ def test_clipping_by_hand(data):
     x, t = next(batches)
     slopes = gradients(parameters, x, t, experiment)
     norm = np.sqrt(sum((g**2).sum() for pair in slopes for g in pair))
-    after = clipping(False, start(parameters), x, t, experiment).parameters
+    after = clipping(l1_after, start(parameters), x, t, experiment).parameters
     (W, b), (dW, db) = parameters[-1], slopes[-1]
 
     assert norm > MAX_NORM
     assert pytest.approx(W - 0.01 * (dW * MAX_NORM / norm + 0.001 * np.sign(W)), rel=1e-12) == after[-1][0]
     assert pytest.approx(b - 0.01 * db * MAX_NORM / norm, rel=1e-12) == after[-1][1]
+
+
+def test_a_limit_that_is_never_reached_is_no_difference(data, monkeypatch):
+    """Twin of the clipping order: both are the plain penalty then."""
+    monkeypatch.setattr(comparisons.differences, "MAX_NORM", 1e9)
+    row = shortened(ROWS["clipping"], 1)
+    for way in (row.one, row.other):
+        plain = replace(row, one=Way("", way.experiment), other=way)
+        assert measure(Task(plain, data), lambda _: None).agreement.first_difference is None
+
+
+def test_rounded_once_by_exact_arithmetic():
+    """It is the float32 next to the exact w − η G; product and difference rounded one by one are not always."""
+    lr = np.float32(0.01)
+    w, g = np.random.default_rng(0).uniform(-1, 1, (2, 1000)).astype(np.float32)
+    exact = [Fraction(float(a)) - Fraction(float(lr)) * Fraction(float(b)) for a, b in zip(w, g, strict=True)]
+    nearest = np.array([float(value) for value in exact]).astype(np.float32)
+
+    assert (nearest == rounded_once(w, g, 0.01, 0.0, True)).all()
+    assert (nearest != w - lr * g).any()
 
 
 def test_a_batch_backwards_is_another_batch_order(data):
@@ -100,13 +136,52 @@ def test_bad_input_is_one_line_and_exit_2(monkeypatch, capsys, epochs):
     assert f"error: epochs must be a whole number >= 1 here; got {epochs}\n" == capsys.readouterr().err
 
 
-def test_the_probes_by_hand(data):
-    """η = 0.05, λ = 0.01: 7.5495 and 7.5400 as in the article; −0.05 or −0.03; under Adam 7.95, whatever λ is."""
-    found = to_json([measure(Task(shortened(ROWS["scaled"], 1), data), lambda _: None)])["probes"]
+# worked by hand: η = 0.05, λ = 0.01, thus η λ = 0.0005
+BY_HAND = {
+    ("none", "8, 9"): 8 - 0.45,
+    ("penalty", "8, 9"): 7.5495,
+    ("tack_on", "8, 9"): 7.54,
+    ("as_listed", "8, 9"): 7.5505,
+    ("penalty", "8, 7"): 8 - 0.05 * 7.01,
+    ("penalty", "8, 14"): 8 - 0.05 * 14.01,
+    ("penalty", "0.0003, 0"): -0.0002,
+    ("proximal", "0.0003, 0"): 0.0,
+    ("decoupled", "0.002, 0"): 0.0015,
+    ("tack_on", "0.002, 0"): -0.008,
+    ("as_listed", "0.002, 0"): 0.0025,
+    ("none", "0.0003, 0.1"): -0.0047,
+    ("tack_on", "0.0003, 0.1"): -0.0147,
+    ("sign after", "0.0003, 0.1"): 0.0053,
+    ("clipped", "0.0003, 0.1"): -0.0052,
+    ("proximal", "0.0003, 0.1"): -0.0042,
+    ("sign 0 = 1", "0, 0"): -0.0005,
+    ("penalty", "0, 0"): 0.0,
+    ("momentum, penalty", "8, 9, 9"): 8 - 0.05 * (9.01 + 0.9 * 9.01 + 9.01),
+    ("momentum, decoupled", "8, 9, 9"): 8 - 0.05 * (9 + 0.9 * 9 + 9) - 2 * 0.0005,
+    ("L1 inside", "8, 9"): 8 - 0.05 * 0.1,
+    ("L1 after", "8, 9"): 8 - 0.05 * (0.1 + 0.01),
+}
 
-    assert pytest.approx(7.5495, rel=1e-14) == found["penalty"]["sgd, w = 8, g = 9"]
-    assert pytest.approx(7.54, rel=1e-14) == found["tack_on"]["sgd, w = 8, g = 9"]
-    assert pytest.approx(-0.05, rel=1e-14) == found["tack_on"]["sgd, w = 0.01, g = 1"]
-    assert pytest.approx(-0.03, rel=1e-14) == found["sign after the step"]["sgd, w = 0.01, g = 1"]
-    assert pytest.approx(7.95, rel=1e-7) == found["penalty"]["adam, w = 8, g = 0"]
-    assert pytest.approx(7.9995, rel=1e-14) == found["decoupled"]["adam, w = 8, g = 0"]
+
+@pytest.mark.parametrize(("way", "example"), BY_HAND, ids=" ".join)
+def test_one_weight_by_hand(way, example):
+    """What the page shows of one weight is what a pencil gives."""
+    assert pytest.approx(BY_HAND[way, example], rel=1e-12, abs=1e-18) == by_hand()[way][example]
+
+
+def test_adam_by_hand():
+    """The first step of Adam is η sign g, but for its ε; decoupled takes η λ off beside it."""
+    found = by_hand()
+
+    assert pytest.approx(8 - 0.05, abs=1e-7) == found["adam, penalty"]["8, 0"]
+    assert pytest.approx(8 - 0.0005, abs=1e-12) == found["adam, decoupled"]["8, 0"]
+
+
+def test_the_softmax_derivatives_by_hand():
+    """o = (0.7, 0.2, 0.1), t = (1, 0, 0): d = (−0.3, 0.2, 0.1), Σ o d = −0.16; the full ones add up to 0."""
+    found = by_hand()["softmax"]
+
+    assert pytest.approx([0.7 * -0.14, 0.2 * 0.36, 0.1 * 0.26]) == found["full"]
+    assert pytest.approx([0.21 * -0.3, 0.16 * 0.2, 0.09 * 0.1]) == found["diagonal"]
+    assert pytest.approx(0, abs=1e-15) == sum(found["full"])
+    assert abs(sum(found["diagonal"])) > 0.02

@@ -3,26 +3,16 @@
 The result file of `differences --json`:
 {"differences": {name: {"updates", "parameters", "updates_apart", "differing", "largest_gap", "one": WAY, "other": WAY,
                         "first_update": null where no bit ever differs}},
- "probes": {style: {"optimizer, w = …, g = …": w⁺}}}
-with WAY = {"words", "train", "test", "sum_abs", "small", "zeros", "experiment"}.
+ "by_hand": {way: {"w, g, …": w⁺}}}, a WAY being {"words", "train", "test", "sum_abs", "small", "zeros", "experiment"}.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
-from comparisons.differences import Outcome, Way, sign_after_the_step
+from comparisons.differences import Outcome, Way, by_hand
 from comparisons.styles import SMALL, Figures
 from comparisons.tables.terminal import console, new_table
-from reference.experiment import Experiment
-from reference.l1 import STYLES
-from reference.train import update_weight
-
-# (optimizer, w, g) of a weight whose next value tells ways apart, η = 0.05, λ = 0.01; the first is the article's own
-PROBES = (("sgd", 8.0, 9.0), ("sgd", 0.0003, 0.0), ("sgd", 0.01, 1.0), ("adam", 8.0, 0.0))
-LR, LAMDA = 0.05, 0.01
 
 
 def page(outcomes: Sequence[Outcome]) -> None:
@@ -57,26 +47,8 @@ def to_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The result file of `differences`."""
     return {
         "differences": {found.difference.name: entry(found) for found in outcomes},
-        "probes": {
-            **{style: {probe(*one): after(style, *one) for one in PROBES} for style in STYLES},
-            "sign after the step": {
-                probe(optimizer, w, g): float(sign_after_the_step(np.array(w), np.array(g), LR, LAMDA, False))
-                for optimizer, w, g in PROBES
-                if optimizer == "sgd"
-            },
-        },
+        "by_hand": by_hand(),
     }
-
-
-def probe(optimizer: str, w: float, g: float) -> str:
-    """The key of a probe."""
-    return f"{optimizer}, w = {w:g}, g = {g:g}"
-
-
-def after(style: str, optimizer: str, w: float, g: float) -> float:
-    """w⁺ of a probe."""
-    experiment = Experiment(style=style, optimizer=optimizer)
-    return float(update_weight(np.array(w), np.array(g), LR, LAMDA, experiment)[0])
 
 
 def entry(found: Outcome) -> dict[str, Any]:
