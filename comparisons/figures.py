@@ -159,8 +159,10 @@ def boundary(found: Sequence[Boundary]) -> Figure:
         Line2D([], [], color=RED, marker="o", label="items below", **white),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    figure.supxlabel("first feature")
-    figure.supylabel("second feature")
+    for ax in axes[-2:]:
+        ax.set_xlabel("first feature")
+    for ax in axes[::2]:
+        ax.set_ylabel("second feature")
     return figure
 
 
