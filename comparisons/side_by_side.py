@@ -41,16 +41,17 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
     )
     manager = SyncManager(ctx=context)
     with (
+        deferred_interrupt() as raise_if_interrupted,
         Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress,
         ProcessPoolExecutor(min(len(items), processors + 1), context, initializer=set_up_worker) as pool,
     ):
         task = progress.add_task(title, total=updates)
         try:
-            with uninterrupted():
-                manager.start(end_with_parent)
-                ticks = manager.Queue()
-                futures = [pool.submit(work, item, ticks.put) for item in items]
+            manager.start(end_with_parent)
+            ticks = manager.Queue()
+            futures = [pool.submit(work, item, ticks.put) for item in items]
             while not all(future.done() for future in futures):
+                raise_if_interrupted()
                 for future in futures:
                     if future.done():
                         future.result()  # raises what the work raised, without waiting for the others
@@ -63,16 +64,25 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block: processes that are only half started could not be ended in good order."""
-    interrupted: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _frame: interrupted.append(number))
+def deferred_interrupt() -> Iterator[Callable[[], None]]:
+    """Ctrl-C waits for the next call of what is yielded, or for the end of the block.
+
+    Raised anywhere it would leave processes half started, or, in the middle of a `with lock`, the lock of a future
+    locked for ever: the pool could then not be ended.
+    """
+    interrupts: list[int] = []
+
+    def raise_if_interrupted() -> None:
+        if interrupts:
+            interrupts.clear()
+            raise KeyboardInterrupt
+
+    handler = signal.signal(signal.SIGINT, lambda number, _frame: interrupts.append(number))
     try:
-        yield
+        yield raise_if_interrupted
+        raise_if_interrupted()
     finally:
         signal.signal(signal.SIGINT, handler)
-    if interrupted:
-        raise KeyboardInterrupt
 
 
 def set_up_worker() -> None:

@@ -273,3 +273,30 @@ def test_no_process_outlives_the_program(ending):
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)
+
+
+INTERRUPTED_WITH_A_LOCK = """
+import os, signal, sys
+from concurrent.futures import Future
+from comparisons.__main__ import main
+
+def done(future):
+    future._condition.acquire()
+    os.kill(os.getpid(), signal.SIGINT)  # where a `with` has the lock, but is not yet bound to release it
+    future._condition.release()
+    return future._state == "FINISHED"
+
+Future.done = done
+sys.argv = ["comparisons", "parity", "--style", "none", "--style", "penalty"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+def test_no_interrupt_leaves_a_lock_locked():
+    """Ctrl-C in the instant in which the lock of a future is taken ends the program as at any other time."""
+    program = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WITH_A_LOCK], capture_output=True, timeout=60, check=False
+    )
+
+    assert (130, b"", b"") == (program.returncode, program.stdout, program.stderr)
