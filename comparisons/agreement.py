@@ -64,6 +64,12 @@ class Agreement:
     candidate: Parameters = field(repr=False)
 
     @property
+    def largest_gap(self) -> float:
+        """max |Δw| over weights and biases, after the last update."""
+        with np.errstate(invalid="ignore"):  # inf − inf
+            return float(np.abs(np.subtract(*flatten([self.reference, self.candidate]))).max())
+
+    @property
     def exit_status(self) -> int:
         """0 equal, 1 the runs differ, 3 nothing was compared."""
         return exit_status(self.first_difference, self.moved)

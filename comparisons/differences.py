@@ -10,15 +10,13 @@ from functools import partial
 
 import numpy as np
 
-from comparisons.agreement import Agreement, Tick, compare, flatten, ticking
+from comparisons.agreement import Agreement, Tick, compare, ticking
 from comparisons.styles import Figures, figures
 from reference.data import Dataset
 from reference.experiment import (
     INITIAL_LIMIT,
-    NOTHING,
     Batch,
     Experiment,
-    Memory,
     Parameters,
     State,
     draw,
@@ -26,7 +24,7 @@ from reference.experiment import (
 )
 from reference.l1 import STYLES
 from reference.network import predict, squared_error_diagonal, squared_error_full
-from reference.train import ROUNDING, Step, fold, gradients, step, update_weight
+from reference.train import ROUNDING, Step, fold, gradients, step, weight_path
 
 Drawn = Callable[[Experiment, Dataset], tuple[Parameters, Iterator[Batch]]]
 # (w, g, η, λ, is it a bias?) -> w⁺
@@ -62,7 +60,6 @@ class Outcome:
     agreement: Agreement
     one: Figures
     other: Figures
-    largest_gap: float  # max |Δw| over weights and biases, after the last update
 
 
 # --- steps that are no style's ------------------------------------------------------------------------------------
@@ -308,13 +305,11 @@ def measure(task: Task, tick: Tick) -> Outcome:
     """Train both ways, and compare them after every update."""
     one, other = task.difference.one, task.difference.other
     agreement = compare(ticking(run(one, task.data), tick), run(other, task.data))
-    gap = np.abs(np.subtract(*flatten([agreement.reference, agreement.candidate])))
     return Outcome(
         task.difference,
         agreement,
         figures(agreement.reference, task.data, predict),
         figures(agreement.candidate, task.data, predict),
-        float(gap.max()),
     )
 
 
@@ -336,15 +331,6 @@ REMEMBERING = ((8.0, 9.0), (8.0, 9.0, 9.0), (8.0, 0.0))
 OUTPUTS, TARGETS = np.array([[0.7, 0.2, 0.1]]), np.array([[1.0, 0.0, 0.0]])
 
 
-def trained(experiment: Experiment, w: float, *gradients: float) -> float:
-    """The weight after an update with each of the gradients."""
-    value, memory = np.array(w), NOTHING
-    for g in gradients:
-        value, of_optimizer, of_style = update_weight(value, np.array(g), LR, LAMDA, experiment, memory)
-        memory = Memory(W=of_optimizer, style=of_style)
-    return float(value)
-
-
 def key(numbers: tuple[float, ...]) -> str:
     """An example's name in the result file: the weight, then its gradients."""
     return ", ".join(f"{number:g}" for number in numbers)
@@ -352,15 +338,17 @@ def key(numbers: tuple[float, ...]) -> str:
 
 def by_hand() -> dict[str, dict[str, float | list[float]]]:
     """What every way makes of the examples, and the two soft-max derivatives of one item."""
-    found: dict[str, dict[str, float | list[float]]] = {
-        style: {key(example): trained(Experiment(style=style), *example) for example in EXAMPLES} for style in STYLES
-    }
+
+    def trained(style: str, optimizer: str, examples: Iterable[tuple[float, ...]]) -> dict[str, float | list[float]]:
+        experiment = Experiment(style=style, optimizer=optimizer, lr=LR, lamda=LAMDA)
+        return {key((w, *slopes)): weight_path(w, slopes, experiment)[-1] for w, *slopes in examples}
+
+    found = {style: trained(style, "sgd", EXAMPLES) for style in STYLES}
     for words, update in {"sign 0 = 1": sign_of_zero_is_one, "sign after": sign_after_the_step}.items():
         found[words] = {key((w, g)): float(update(np.array(w), np.array(g), LR, LAMDA, False)) for w, g in EXAMPLES}
     for optimizer in ("momentum", "adam"):
         for style in ("penalty", "decoupled"):
-            way = Experiment(optimizer=optimizer, style=style)
-            found[f"{optimizer}, {style}"] = {key(example): trained(way, *example) for example in REMEMBERING}
+            found[f"{optimizer}, {style}"] = trained(style, optimizer, REMEMBERING)
     for words, given in {"L1 inside": l1_inside, "L1 after": l1_after}.items():
         w, g = [(np.array([8.0]), np.zeros(1))], [(np.array([9.0]), np.zeros(1))]
         found[words] = {"8, 9": float(w[0][0][0] - LR * given(w, g, LAMDA)[0][0][0])}

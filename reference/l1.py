@@ -9,11 +9,17 @@ take `none`. In order of increasing complexity. A new style is one function and 
 torch_impl/l1.py.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+NO_L1 = """w⁺ = step(w, g).
+
+No L1: what the optimizer makes of a weight stays as it is.
+"""
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,14 @@ class Style:
         return self.on_gradient or self.after_step or self.after_step_with_memory
 
     @property
+    def docstring(self) -> str:
+        """The formula as text, and below it what is to be said of it: the function's docstring."""
+        return (inspect.getdoc(self.function) if self.function else NO_L1) or ""
+
+    @property
     def formula(self) -> str:
-        """The formula as text: the first line of the function's docstring."""
-        return ((self.function and self.function.__doc__) or "w⁺ = step(w, g).").splitlines()[0].rstrip(".")
+        """The docstring's first line."""
+        return self.docstring.splitlines()[0].rstrip(".")
 
 
 def penalty(w: np.ndarray, g: np.ndarray, lamda: float) -> np.ndarray:

@@ -1,6 +1,6 @@
 """One update as a pure function, and training as a fold over it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,17 @@ def update_weight(
     return v, of_optimizer, ()
 
 
+def weight_path(w: float, gradients: Iterable[float], experiment: Experiment) -> list[float]:
+    """w₁, w₂, …: a single weight after an update with each of these data gradients."""
+    value, memory, path = np.array(w), NOTHING, []
+    for updates, g in enumerate(gradients):
+        lr, lamda = rates(experiment, updates)
+        value, of_optimizer, of_style = update_weight(value, np.array(g), lr, lamda, experiment, memory)
+        memory = Memory(W=of_optimizer, style=of_style)
+        path.append(float(value))
+    return path
+
+
 def update(state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
     """W⁺ as update_weight has it,  b⁺ = step(b, ∂E/∂b): all from the state before the update, not rounded."""
     lr, lamda = rates(experiment, state.updates)
@@ -86,7 +97,7 @@ ROUNDING = {"rounded": to_float32_grid, "float64": as_computed, "float32": as_co
 def step(state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
     """One update, its parameters rounded as the experiment's precision says."""
     after = update(state, x, t, experiment)
-    return after._replace(parameters=ROUNDING[experiment.precision](after.parameters))
+    return State(ROUNDING[experiment.precision](after.parameters), after.memory, after.updates)
 
 
 def train(experiment: Experiment, data: Dataset, step: Step = step) -> Iterator[Parameters]:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import reference.data
+from comparisons.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +38,18 @@ def plain_text():
 def article_data():
     """The article's 200 training and 40 test items."""
     return reference.data.article()
+
+
+@pytest.fixture(name="run")
+def run_in_this_process(monkeypatch, capsys):
+    """run(*arguments) of the program -> exit status, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["comparisons", *map(str, arguments)])
+        status = main()
+        return status, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="session")

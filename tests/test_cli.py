@@ -15,7 +15,6 @@ import pytest
 
 import torch_impl.train
 from comparisons import parity
-from comparisons.__main__ import main
 from comparisons.agreement import Agreement, Difference, RoundingTie
 from comparisons.styles import Figures
 from comparisons.tables.files import write_json
@@ -26,18 +25,6 @@ from reference.l1 import STYLES
 
 IRIS = str(Path(__file__).parents[1] / "data" / "iris.csv")
 QUICK = ["parity", "--epochs", "1", "--batch-size", "50"]
-
-
-@pytest.fixture(name="run")
-def run_in_this_process(monkeypatch, capsys):
-    """run(*arguments) -> exit status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["comparisons", *map(str, arguments)])
-        status = main()
-        return status, *capsys.readouterr()
-
-    return run
 
 
 REFUSED = {

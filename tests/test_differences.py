@@ -55,7 +55,7 @@ def test_where_the_ways_part(data, name):
 
     assert 400 == found.agreement.updates
     assert AT_FIRST[name] == (first and first.update)
-    assert (found.largest_gap == 0) == (first is None)
+    assert (found.agreement.largest_gap == 0) == (first is None)
 
 
 @pytest.mark.parametrize("name", ROWS)

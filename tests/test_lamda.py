@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import permutations
 
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons import lamda
-from comparisons.__main__ import main
 from comparisons.lamda import ASYMPTOTIC, EXACT, IMPOSSIBLE, Task, parted_by, prove, pull, translate
 from reference.experiment import Experiment
 from reference.l1 import STYLES
@@ -185,7 +185,7 @@ def test_asymptotic_is_equal_until_a_weight_comes_near_zero(data, other):
 
     assert ASYMPTOTIC == found.kind
     assert 1 < proof.agreement.first_difference.update
-    assert 0 < proof.largest_gap
+    assert 0 < proof.agreement.largest_gap
     assert 0 == lamda.exit_status(found, proof)
 
 
@@ -249,15 +249,9 @@ def test_l2_without_a_half_is_twice_weight_decay():
 
 
 @pytest.fixture(name="run")
-def run_in_this_process(monkeypatch, capsys):
-    """run(*arguments) -> exit status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["comparisons", "lamda", *map(str, arguments)])
-        status = main()
-        return status, *capsys.readouterr()
-
-    return run
+def run_command(run):
+    """run(*options) of this command."""
+    return partial(run, "lamda")
 
 
 def test_the_command_of_the_article(run, tmp_path):

@@ -1,18 +1,17 @@
 """What styles do to a network, and that runs trained together are the runs themselves."""
 
 import json
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import reference.train
-from comparisons.__main__ import main
 from comparisons.agreement import compare
 from comparisons.styles import Task, chatter, rows, sign_changes, sweep, train_together
-from comparisons.tables.styles import MEASURES, fields, sentences
+from comparisons.tables.styles import MEASURES, fields, sentences, to_json
 from reference.experiment import Experiment
 from reference.l1 import STYLES
 
@@ -142,9 +141,9 @@ def test_sign_changes_by_hand():
     assert [[True, False]] == sign_changes(path).tolist()
 
 
-def test_the_sentences_say_what_is_so(outcomes, paths):
+def test_the_sentences_say_what_is_so(outcomes, paths, data):
     """Every fact in words."""
-    zeros, l2, chattering = sentences(outcomes, paths)
+    zeros, l2, chattering = sentences(to_json(outcomes, paths, data))
 
     assert zeros.startswith("Exact zeros: clipped (up to ")
     assert "None in any network of: none; penalty; as_listed; tack_on; decoupled; tack_on, η λ; L2." in zeros
@@ -154,12 +153,12 @@ def test_the_sentences_say_what_is_so(outcomes, paths):
     assert "penalty (100% of the updates, |w| up to 9.07e-06), tack_on (100% of the updates" in chattering
 
 
-def test_the_sentences_say_what_is_not_so(outcomes, paths):
+def test_the_sentences_say_what_is_not_so(outcomes, paths, data):
     """Twin: rows under each other's names, and chatter at rest, are told as they are."""
     swap = {"none": "L2", "L2": "none", "elastic net": "penalty", "penalty": "elastic net"}
     swapped = [[replace(run, row=swap.get(run.row, run.row)) for run in runs] for runs in outcomes]
     still = [replace(path, path=np.zeros((20, 1))) for path in paths]
-    zeros, l2, chattering = sentences(swapped, still)
+    zeros, l2, chattering = sentences(to_json(swapped, still, data))
 
     assert "penalty (up to" in zeros
     assert "does NOT shrink" in l2
@@ -168,15 +167,9 @@ def test_the_sentences_say_what_is_not_so(outcomes, paths):
 
 
 @pytest.fixture(name="run")
-def run_in_this_process(monkeypatch, capsys):
-    """run(*arguments) -> exit status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["comparisons", "styles", *map(str, arguments)])
-        status = main()
-        return status, *capsys.readouterr()
-
-    return run
+def run_command(run):
+    """run(*options) of this command."""
+    return partial(run, "styles")
 
 
 def test_the_command_writes_every_run(run, tmp_path):

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import comparisons.article
 from comparisons.report.pictures import CAPTIONS, Picture, picture
+from comparisons.styles import rows
 from comparisons.tables.styles import MEASURES
 from reference.data import InputError
 
@@ -33,9 +34,9 @@ def refuse_to_overwrite_page(folder: Path) -> Path:
 
 
 # A shape: a dict has these keys and maybe more, a list has one or more items of its only shape, a tuple lists
-# alternatives, a type is itself. Numbers that are not finite are strings in a file.
+# alternatives, a type has instances, a string is itself. Numbers that are not finite are strings in a file.
 FINITE = (int, float)
-NUMBER = (*FINITE, str)
+NUMBER = (*FINITE, "nan", "inf", "-inf")
 FIGURES = {"train": int, "test": int, "sum_abs": NUMBER, "small": int, "zeros": int}
 ARTICLE = {
     "updates": int,
@@ -65,7 +66,13 @@ STYLES = {
         "lr": FINITE,
     },
     "rows": [
-        {"row": str, "lamda": FINITE, "weights": int, **dict.fromkeys(MEASURES, NUMBER), "runs": [{"zeros": int}]}
+        {
+            "row": str,
+            "lamda": FINITE,
+            "weights": int,
+            **dict.fromkeys(MEASURES, NUMBER),
+            "runs": [{"zeros": int, "sum_abs": NUMBER}],
+        }
     ],
     "chatter": [{"style": str, **dict.fromkeys(("lamda", "lr", "amplitude", "crossings", "zeros"), FINITE)}],
 }
@@ -94,6 +101,8 @@ def load(folder: Path) -> Results:
     if article["updates"] < 1 or wanted != found[: len(wanted)]:
         raise refusal(folder / "article.json", "is no result of `article`", "article")
     styles = load_json(folder / "styles.json", STYLES, "styles")
+    if not {row.name for row in rows(styles["styles"]["lr"])} <= {row["row"] for row in styles["rows"]}:
+        raise refusal(folder / "styles.json", "is no result of `styles`", "styles")
     return Results(article, styles, [load_figure(folder, name) for name in CAPTIONS])
 
 
@@ -141,6 +150,8 @@ def fits(value: Any, shape: Any) -> bool:
         return isinstance(value, dict) and all(key in value and fits(value[key], shape[key]) for key in shape)
     if isinstance(shape, list):
         return isinstance(value, list) and len(value) > 0 and all(fits(item, shape[0]) for item in value)
+    if isinstance(shape, str):
+        return bool(value == shape)
     if isinstance(shape, tuple):
         return any(fits(value, alternative) for alternative in shape)
     return isinstance(value, shape)

@@ -19,6 +19,8 @@ from comparisons.report.environment import environment
 from comparisons.report.files import MAKER, Results
 from comparisons.report.formulas import clauses, mathml
 from comparisons.styles import SMALL
+from comparisons.tables.article import percent
+from comparisons.tables.styles import sentences
 from reference.experiment import Experiment
 
 SIDES = ("numpy", "torch")
@@ -28,11 +30,6 @@ PLACES = {"in_loss": "a term of the loss", "around_step": "hooks around optimize
 
 # what stands in a cell of the table of translations
 MARKS = {lamda.EXACT: "=", lamda.ASYMPTOTIC: "≈", lamda.IMPOSSIBLE: "–"}
-
-NO_STYLE = """w⁺ = v.
-
-No L1: what the optimizer makes of a weight stays as it is.
-"""
 
 
 def html(results: Results, trained: bool) -> str:
@@ -51,7 +48,7 @@ def html(results: Results, trained: bool) -> str:
         article_says=article_says(article),
         varying=[f for f in ("softmax_derivative", "loss") if len({row[f] for row in article["rows"]}) > 1],
         styles=styles,
-        styles_say=styles_say(styles),
+        styles_say=sentences(styles),
         by_style={name: list(rows) for name, rows in groupby(styles["rows"], key=itemgetter("row"))},
         figures=results.figures,
         small=SMALL,
@@ -86,6 +83,8 @@ def article_says(article: dict[str, Any]) -> list[str]:
     rows = article["rows"]
     none, listed, penalty, tack_on, scaled = rows[:5]
     apart = [row for row in rows if row["first_difference"]]
+    gives = [percent(*counts(row["numpy"])) for row in rows]
+    with_penalty, with_tack_on, when_scaled = gives[2:5]
     published = [row for row in rows if row["published"]]
     updates, parameters = f"{article['updates']:,}", none["parameters"]
     return [
@@ -98,50 +97,20 @@ def article_says(article: dict[str, Any]) -> list[str]:
         else f"The published figures do NOT come out: {', '.join(missed(article))}."
         if missed(article)
         else "The published figures come out, on both sides: "
-        + "; ".join(f"{row['style']}, {percent(row)}" for row in published)
+        + "; ".join(f"{row['style']}, {given}" for row, given in zip(rows, gives, strict=True) if row["published"])
         + ".",
         "The article's listing has the sign of the penalty reversed and pushes weights away from zero: Σ|w| ends at"
         f" {fixed(listed['numpy']['sum_abs'])}, and at {fixed(none['numpy']['sum_abs'])} without L1. The penalty that"
-        f" the article derives gives {percent(penalty)}, and Σ|w| = {fixed(penalty['numpy']['sum_abs'])}.",
-        f"Tack-on is not scaled by the learning rate η. With λ = {plain(tack_on['lamda'])} it gives {percent(tack_on)},"
+        f" the article derives gives {with_penalty}, and Σ|w| = {fixed(penalty['numpy']['sum_abs'])}.",
+        f"Tack-on is not scaled by the learning rate η. With λ = {plain(tack_on['lamda'])} it gives {with_tack_on},"
         f" and Σ|w| = {fixed(tack_on['numpy']['sum_abs'])}. With η·λ = {plain(scaled['lamda'])} it gives"
-        + (" the penalty's figures." if scaled["numpy"] == penalty["numpy"] else f" {percent(scaled)}."),
-    ]
-
-
-def styles_say(styles: dict[str, Any]) -> list[str]:
-    """What the table of styles and the chatter say; every number and every verdict is taken from them."""
-    zeros: dict[str, int] = {}
-    for row in styles["rows"]:
-        most = max(run["zeros"] for run in row["runs"])
-        zeros[row["row"]] = max(most, zeros.get(row["row"], 0))
-    some = [f"{row} (up to {most})" for row, most in zeros.items() if most]
-    none = [row for row, most in zeros.items() if not most]
-    paths, weights = styles["chatter"], styles["rows"][0]["weights"]
-    at_rest = [path["style"] for path in paths if path["zeros"] == 1]
-    crossing = [
-        f"{path['style']} (in {path['crossings']:.0%} of the updates, |w| up to {plain(path['amplitude'], digits=2)})"
-        for path in paths
-        if path["crossings"]
-    ]
-    return [
-        f"Of {weights} weights, some are exactly 0 under: {'; '.join(some) or 'no style'}."
-        + (f" None is in any network of: {'; '.join(none)}." if none else ""),
-        "A weight of an input that is always 0 is moved by L1 alone. In the end it rests at exactly 0 under"
-        f" {', '.join(at_rest) or 'no style'}. It steps across zero again and again under"
-        f" {', '.join(crossing) or 'no style'}. η λ is {plain(paths[0]['lr'] * paths[0]['lamda'])} there.",
+        + (" the penalty's figures." if scaled["numpy"] == penalty["numpy"] else f" {when_scaled}."),
     ]
 
 
 def counts(figures: dict[str, Any]) -> tuple[int, int]:
     """Correct items, of the training and of the test items."""
     return figures["train"], figures["test"]
-
-
-def percent(row: dict[str, Any]) -> str:
-    """Accuracies as the article prints them, of its 200 training and 40 test items."""
-    train, test = counts(row["numpy"])
-    return f"{train / 200:.2%} train, {test / 40:.2%} test"
 
 
 def fixed(value: float | str, digits: int = 2) -> str:
@@ -202,9 +171,8 @@ def style_rows() -> list[dict[str, Any]]:
     """Every style: the formula of the reference, the place of the torch side."""
     rows = []
     for name, style in reference.l1.STYLES.items():
-        docstring = next((inspect.getdoc(function) for function in vars(style).values() if function), NO_STYLE)
         place = [PLACES[field] for field, part in vars(torch_impl.l1.STYLES[name]).items() if part]
-        rows.append(formula_row(name, docstring, " and ".join(place)))
+        rows.append(formula_row(name, style.docstring, " and ".join(place)))
     return rows
 
 

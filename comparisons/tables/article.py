@@ -58,20 +58,21 @@ def sentences(results: dict[article.Row, article.Result]) -> list[str]:
     """What the table says, in words; every number and every verdict is taken from the results."""
     none, listed, penalty = results[article.NO_L1], results[article.AS_LISTED], results[article.PENALTY]
     tack_on, scaled = results[article.TACK_ON], results[article.TACK_ON_SCALED]
+    gives = {r.row: percent(r.numpy.train, r.numpy.test) for r in (none, listed, penalty, tack_on)}
     same = article.unequal_bits(penalty, scaled)
     apart = [r for r in results.values() if r.agreement.exit_status]
     missed = [r.row.name for r in (none, listed) if not r.reproduced]
     return [
         "Both published results are reproduced, by both implementations: "
-        + "; ".join(f"{r.row.name}, {percent(r)}" for r in (none, listed))
+        + "; ".join(f"{r.row.name}, {gives[r.row]}" for r in (none, listed))
         + "."
         if not missed
         else f"NOT reproduced: the published figures for {' and '.join(missed)}.",
         'The published "with L1" figures come from a penalty whose sign is reversed: the listing pushes weights away'
         f" from zero, and Σ|w| goes from {none.numpy.sum_abs:.2f} to {listed.numpy.sum_abs:.2f}. The penalty that the"
-        f" article derives gives {percent(penalty)}, and Σ|w| = {penalty.numpy.sum_abs:.2f}.",
-        f"Tack-on with the same λ destroys the network ({percent(tack_on)}, Σ|w| = {tack_on.numpy.sum_abs:.2f}): the"
-        " learning rate η does not scale it. With η·λ it gives"
+        f" article derives gives {gives[article.PENALTY]}, and Σ|w| = {penalty.numpy.sum_abs:.2f}.",
+        f"Tack-on with the same λ destroys the network ({gives[article.TACK_ON]}, Σ|w| = {tack_on.numpy.sum_abs:.2f}):"
+        " the learning rate η does not scale it. With η·λ it gives"
         + (" the same bits as the penalty" if same == 0 else f" NOT the same bits as the penalty: {same} differ")
         + ", in NumPy, in PyTorch and across.",
         f"All {len(results)} networks are equal bit for bit in NumPy and PyTorch, after every single update."
@@ -80,9 +81,9 @@ def sentences(results: dict[article.Row, article.Result]) -> list[str]:
     ]
 
 
-def percent(result: article.Result) -> str:
-    """Accuracies as the article prints them, of the 200 training and the 40 test items."""
-    return f"{result.numpy.train / 200:.2%} train, {result.numpy.test / 40:.2%} test"
+def percent(train: int, test: int) -> str:
+    """Accuracies as the article prints them, of its 200 training and 40 test items."""
+    return f"{train / 200:.2%} train, {test / 40:.2%} test"
 
 
 def to_json(results: Sequence[article.Result]) -> dict[str, Any]:

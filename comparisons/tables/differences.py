@@ -26,7 +26,7 @@ def page(outcomes: Sequence[Outcome]) -> None:
         first, agreement = found.agreement.first_difference, found.agreement
         ending = (
             f"update {first.update:,}" if first else "never",
-            f"{found.largest_gap:.3g}",
+            f"{found.agreement.largest_gap:.3g}",
             f"{agreement.differing} of {agreement.parameters}",
         )
         table.add_row(found.difference.name, *cells(found.difference.one, found.one), "", "", "")
@@ -61,7 +61,7 @@ def entry(found: Outcome) -> dict[str, Any]:
         "first_update": agreement.first_difference and agreement.first_difference.update,
         "updates_apart": agreement.updates_apart,
         "differing": agreement.differing,
-        "largest_gap": found.largest_gap,
+        "largest_gap": found.agreement.largest_gap,
         **{
             side: {"words": way.words, **asdict(figures), "experiment": asdict(way.experiment)}
             for side, (way, figures) in sides.items()

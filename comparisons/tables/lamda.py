@@ -56,7 +56,7 @@ def verdict(found: Translation, proof: Proof) -> str:
     word = ("Proved" if agreement.differing == 0 else "NOT PROVED") if found.kind == EXACT else "Measured"
     return (
         f"{word} ({told}): equal before update {first.update:,}, where {first.parameter}{first.index} is"
-        f" {first.reference!r} and {first.candidate!r}; {counted}, the largest by {proof.largest_gap:.3g};"
+        f" {first.reference!r} and {first.candidate!r}; {counted}, the largest by {proof.agreement.largest_gap:.3g};"
         f" Σ|w| ends at {one:.4f} and {other:.4f}."
     )
 
@@ -80,7 +80,7 @@ def to_json(found: Translation, to_value: float, unit: str, proof: Proof | None)
             "differing": proof.agreement.differing,
             "updates_apart": proof.agreement.updates_apart,
             "first_difference": proof.agreement.first_difference and asdict(proof.agreement.first_difference),
-            "largest_gap": proof.largest_gap,
+            "largest_gap": proof.agreement.largest_gap,
             "sum_abs": list(proof.sum_abs),
         },
     }

@@ -10,6 +10,7 @@ The result file of `styles --json`:
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from operator import lt
 from statistics import fmean
 from typing import Any
 
@@ -63,46 +64,47 @@ def page(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Data
     out.print(f"sizes {'-'.join(map(str, e.sizes))}, lr {e.lr:g}, {e.optimizer}, loss {e.loss}, epochs {e.epochs}.")
     out.print("changed sign: weights that did so during the last epoch. penalty: λ Σ|w| + ½ λ₂ Σw².\n")
     out.print(table)
-    for sentence in sentences(outcomes, paths):
+    for sentence in sentences(to_json(outcomes, paths, data)):
         out.print(f"\n{textwrap.fill(sentence, LINE)}")
 
 
-def sentences(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter]) -> list[str]:
-    """What the table shows, in words; every number and every verdict is taken from the results."""
-    zeros: dict[str, list[int]] = {}
-    for runs in outcomes:
-        zeros.setdefault(runs[0].row, []).extend(run.figures.zeros for run in runs)
-    some = [f"{row} (up to {max(found)})" for row, found in zeros.items() if max(found)]
-    none = [row for row, found in zeros.items() if not max(found)]
-    at_rest = [path.style for path in paths if path.zeros == 1]
+def sentences(result: dict[str, Any]) -> list[str]:
+    """What a result file shows, in words; every number and every verdict is taken from it."""
+    zeros: dict[str, int] = {}
+    for row in result["rows"]:
+        zeros[row["row"]] = max(zeros.get(row["row"], 0), *(run["zeros"] for run in row["runs"]))
+    some = [f"{row} (up to {most})" for row, most in zeros.items() if most]
+    none = [row for row, most in zeros.items() if not most]
+    paths = result["chatter"]
+    at_rest = [path["style"] for path in paths if path["zeros"] == 1]
     crossing = [
-        f"{path.style} ({path.crossings:.0%} of the updates, |w| up to {path.amplitude:.3g})"
+        f"{path['style']} ({path['crossings']:.0%} of the updates, |w| up to {path['amplitude']:.3g})"
         for path in paths
-        if path.crossings
+        if path["crossings"]
     ]
-    lamda, lr = paths[0].lamda, paths[0].lr
+    lamda, lr = paths[0]["lamda"], paths[0]["lr"]
     return [
         f"Exact zeros: {'; '.join(some) or 'in no network'}. None in any network of: {'; '.join(none) or 'no style'}.",
-        shrinking(outcomes),
+        shrinking(result["rows"]),
         f"Weights that nothing but L1 moves, those of an input that is always 0, with η = {lr:g}, λ = {lamda:g} and so"
         f" η λ = {lr * lamda:g}: in the end at rest at exactly 0 under {', '.join(at_rest) or 'no style'}; across zero"
         f" again and again under {', '.join(crossing) or 'no style'}.",
     ]
 
 
-def shrinking(outcomes: Sequence[Sequence[Run]]) -> str:
+def shrinking(rows: Sequence[dict[str, Any]]) -> str:
     """L2 and the elastic net beside no L1 at all, at the largest λ."""
-    last = {runs[0].row: runs for runs in sorted(outcomes, key=lambda runs: runs[0].lamda)}
-    none, l2, both = ([run.figures for run in last[row]] for row in ("none", "L2", "elastic net"))
-    l2_smaller, both_smaller = (
-        all(one.sum_abs < other.sum_abs for one, other in zip(rows, none, strict=True)) for rows in (l2, both)
-    )
-    zeros, does = fmean(f.zeros for f in both), "does" if both_smaller and any(f.zeros for f in both) else "does NOT do"
+    last = {row["row"]: row for row in sorted(rows, key=lambda row: row["lamda"])}
+    none, l2, both = (last[name]["runs"] for name in ("none", "L2", "elastic net"))
+    sums = [[float(run["sum_abs"]) for run in runs] for runs in (none, l2, both)]  # nan is text in a file
+    zeros = [run["zeros"] for run in both]
+    l2_smaller, both_smaller = (all(map(lt, smaller, sums[0])) for smaller in sums[1:])
+    does = "does" if both_smaller and any(zeros) else "does NOT do"
+    of_none, of_l2, of_both = map(fmean, sums)
     return (
-        f"L2 at λ₂ = {last['L2'][0].lamda:g} {'shrinks' if l2_smaller else 'does NOT shrink'} the weights of every"
-        f" network (Σ|w| {fmean(f.sum_abs for f in none):.2f} → {fmean(f.sum_abs for f in l2):.2f}) and makes"
-        f" {max(f.zeros for f in l2) or 'none'} of them 0; the elastic net {does} both"
-        f" (Σ|w| {fmean(f.sum_abs for f in both):.2f}, {zeros:.1f} zeros)."
+        f"L2 at λ₂ = {last['L2']['lamda']:g} {'shrinks' if l2_smaller else 'does NOT shrink'} the weights of every"
+        f" network (Σ|w| {of_none:.2f} → {of_l2:.2f}) and makes {max(run['zeros'] for run in l2) or 'none'} of them 0;"
+        f" the elastic net {does} both (Σ|w| {of_both:.2f}, {fmean(zeros):.1f} zeros)."
     )
 
 
