@@ -13,15 +13,7 @@ import numpy as np
 from comparisons.agreement import Agreement, Tick, compare, ticking
 from comparisons.styles import Figures, figures
 from reference.data import Dataset
-from reference.experiment import (
-    INITIAL_LIMIT,
-    Batch,
-    Experiment,
-    Parameters,
-    State,
-    draw,
-    draw_parameters,
-)
+from reference.experiment import INITIAL_LIMIT, Batch, Experiment, Parameters, State, draw, draw_parameters
 from reference.l1 import STYLES
 from reference.network import predict, squared_error_diagonal, squared_error_full
 from reference.train import ROUNDING, Step, fold, gradients, step, weight_path

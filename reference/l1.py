@@ -43,7 +43,7 @@ class Style:
     @property
     def formula(self) -> str:
         """The docstring's first line."""
-        return self.docstring.splitlines()[0].rstrip(".")
+        return self.docstring.partition("\n")[0].rstrip(".")
 
 
 def penalty(w: np.ndarray, g: np.ndarray, lamda: float) -> np.ndarray:

@@ -1,7 +1,6 @@
 """What implementation differences do: each has an effect, found at an update that is known; equal ways have none."""
 
 import json
-import sys
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 
 import comparisons.differences
-from comparisons.__main__ import main
 from comparisons.differences import (
     DIFFERENCES,
     MAX_NORM,
@@ -20,7 +18,6 @@ from comparisons.differences import (
     l1_after,
     measure,
     rounded_once,
-    run,
     shortened,
 )
 from reference.experiment import Experiment, draw, start
@@ -108,17 +105,18 @@ def test_a_batch_backwards_is_another_batch_order(data):
     """The same items: the sums agree to the last digits, the first update's bits do not."""
     way = Way("", Experiment(batch_size=10, epochs=1, precision="float64"))
     other = replace(way, drawn=ROWS["summation_float64"].other.drawn)
-    for one, reverse in zip(run(way, data), run(other, data), strict=True):
+    for one, reverse in zip(
+        comparisons.differences.run(way, data), comparisons.differences.run(other, data), strict=True
+    ):
         assert pytest.approx(one[0][0], rel=1e-9) == reverse[0][0]
 
 
-def test_the_command_writes_every_difference(monkeypatch, capsys, tmp_path):
+def test_the_command_writes_every_difference(run, tmp_path):
     """Two lines for each on the page, and an entry in the result file."""
     path = tmp_path / "r.json"
-    monkeypatch.setattr(sys, "argv", ["comparisons", "differences", "--epochs", "1", "--json", str(path)])
+    status, out, _ = run("differences", "--epochs", 1, "--json", path)
 
-    assert 0 == main()
-    out = capsys.readouterr().out
+    assert 0 == status
     found = json.loads(path.read_text())["differences"]
     assert list(ROWS) == list(found)
     for name, row in ROWS.items():
@@ -128,12 +126,12 @@ def test_the_command_writes_every_difference(monkeypatch, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("epochs", ["0", "-1"])
-def test_bad_input_is_one_line_and_exit_2(monkeypatch, capsys, epochs):
+def test_bad_input_is_one_line_and_exit_2(run, epochs):
     """Without an update there is no difference to find."""
-    monkeypatch.setattr(sys, "argv", ["comparisons", "differences", "--epochs", epochs])
+    status, _, err = run("differences", "--epochs", epochs)
 
-    assert 2 == main()
-    assert f"error: epochs must be a whole number >= 1 here; got {epochs}\n" == capsys.readouterr().err
+    assert 2 == status
+    assert f"error: epochs must be a whole number >= 1 here; got {epochs}\n" == err
 
 
 # worked by hand: η = 0.05, λ = 0.01, thus η λ = 0.0005

@@ -397,6 +397,25 @@ def test_every_figure_has_a_caption():
     assert figures.NAMES == tuple(CAPTIONS)
 
 
+def test_what_the_styles_say_is_taken_from_their_rows(styles_result):
+    """Who has zeros, who rests at zero, who steps across; twins: other rows say something else."""
+    zeros, _, chatter = sentences(styles_result)
+    assert re.search(r"Exact zeros: clipped \(up to \d+\); proximal", zeros)
+    assert "None in any network of: none; penalty; as_listed; tack_on; decoupled; tack_on, η λ; L2." in zeros
+    assert "at rest at exactly 0 under clipped, proximal, cumulative;" not in chatter  # two epochs are too few for that
+
+    other = copy.deepcopy(styles_result)
+    for row in other["rows"]:
+        row["runs"][1]["zeros"] = 3
+    for path in other["chatter"]:
+        path |= {"zeros": 1.0, "crossings": 0.0}
+    zeros, _, chatter = sentences(other)
+    assert "Exact zeros: none (up to 3); penalty (up to 3)" in zeros
+    assert "None in any network of: no style." in zeros
+    assert "at rest at exactly 0 under none, penalty, " in chatter
+    assert "again and again under no style" in chatter
+
+
 def test_what_the_terminal_says_of_the_styles_is_on_the_page(run, results, tmp_path, styles_result):
     """Sentence for sentence."""
     run("--results", results, "--out", tmp_path)

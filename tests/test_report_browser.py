@@ -96,11 +96,11 @@ def the_page_as_it_is_seen(report_html, tmp_path_factory):
     }
 
 
-def test_the_page_can_be_made_again(folder, report_html, monkeypatch, tmp_path):
+def test_the_page_can_be_made_again(folder, report_html, run, tmp_path):
     """From the results beside it: the same page, but for the sentence that says where they come from."""
-    monkeypatch.setattr(sys, "argv", ["comparisons", "report", "--out", str(tmp_path), "--results", str(folder)])
+    status, *_ = run("report", "--out", tmp_path, "--results", folder)
 
-    assert 0 == main()
+    assert 0 == status
     one, other = report_html.splitlines(), (tmp_path / "index.html").read_text().splitlines()
     removed = [line for line in one if line not in other]
     assert ["<p>Every network of this page was trained for it, on this computer.</p>"] == removed

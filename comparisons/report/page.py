@@ -143,9 +143,9 @@ def share(items: float, of: int) -> str:
     return f"{items / of:.1%}" if of else ""
 
 
-def plain(value: float, digits: int = 6) -> str:
+def plain(value: float) -> str:
     """0.00001 rather than 1e-05; nothing for 0."""
-    return np.format_float_positional(float(f"{value:.{digits}g}"), trim="-") if value else ""
+    return np.format_float_positional(float(f"{value:.6g}"), trim="-") if value else ""
 
 
 def letter(formula: str) -> Markup:
