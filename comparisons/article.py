@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 import reference.data
@@ -104,8 +103,7 @@ WEIGHT, GRADIENT, LR, LAMDA = 8.0, 9.0, 0.05, 0.01
 
 def numpy_example(style: str) -> float:
     """The worked example by the reference's update of a weight."""
-    example = Experiment(style=style)
-    return float(reference.train.update_weight(np.array(WEIGHT), np.array(GRADIENT), LR, LAMDA, example)[0])
+    return reference.train.weight_path(WEIGHT, [GRADIENT], Experiment(style=style, lr=LR, lamda=LAMDA))[-1]
 
 
 def torch_example(style: str) -> float:

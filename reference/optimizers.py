@@ -4,11 +4,13 @@ g is the gradient that the optimizer is given, η (lr) the learning rate. What a
 handed in, () before the first update, and handed back beside v.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 Stepped = tuple[np.ndarray, tuple[Any, ...]]
+OptimizerStep = Callable[..., Stepped]  # (w, g, η, β, *memory) -> v, memory
 
 
 def sgd(w: np.ndarray, g: np.ndarray, lr: float, beta: float) -> Stepped:

@@ -1,15 +1,15 @@
 """One update as a pure function, and training as a fold over it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from reference.data import Dataset
 from reference.experiment import NOTHING, Batch, Experiment, Memory, Parameters, State, choose, draw, rates, start
-from reference.l1 import STYLES
+from reference.l1 import STYLES, Style
 from reference.network import DELTAS, backward, forward, softmax
-from reference.optimizers import OPTIMIZERS
+from reference.optimizers import OPTIMIZERS, OptimizerStep
 
 Step = Callable[[State, np.ndarray, np.ndarray, Experiment], State]
 
@@ -35,19 +35,33 @@ def gradients(parameters: Parameters, x: np.ndarray, t: np.ndarray, experiment: 
     return backward(parameters, h, delta)
 
 
+class Rule(NamedTuple):
+    """What a weight is updated by, but for η and λ, which follow schedules."""
+
+    style: Style
+    step: OptimizerStep
+    beta: float  # β of momentum, β₁ of adam
+    l2: float  # λ₂
+
+
+def rule(experiment: Experiment) -> Rule:
+    """What the experiment's names stand for."""
+    return Rule(STYLES[experiment.style], OPTIMIZERS[experiment.optimizer], experiment.momentum, experiment.l2)
+
+
 def update_weight(
-    w: np.ndarray, g: np.ndarray, lr: float, lamda: float, experiment: Experiment, memory: Memory = NOTHING
+    w: np.ndarray, g: np.ndarray, lr: float, lamda: float, rule: Rule, memory: Memory = NOTHING
 ) -> tuple[np.ndarray, tuple[Any, ...], tuple[Any, ...]]:
     """w⁺ of a weight with the data gradient g, and what the optimizer and the style remember of it.
 
     g + λ₂ w, and the style's term of the gradient, are what the optimizer is given; the style acts on its step, too.
     """
-    style = STYLES[experiment.style]
-    if experiment.l2:
-        g = g + experiment.l2 * w
+    style, step, beta, l2 = rule
+    if l2:
+        g = g + l2 * w
     if style.on_gradient:
         g = style.on_gradient(w, g, lamda)
-    v, of_optimizer = OPTIMIZERS[experiment.optimizer](w, g, lr, experiment.momentum, *memory.W)
+    v, of_optimizer = step(w, g, lr, beta, *memory.W)
     if style.after_step:
         return style.after_step(w, v, lr, lamda), of_optimizer, ()
     if style.after_step_with_memory:
@@ -58,10 +72,10 @@ def update_weight(
 
 def weight_path(w: float, gradients: Iterable[float], experiment: Experiment) -> list[float]:
     """w₁, w₂, …: a single weight after an update with each of these data gradients."""
-    value, memory, path = np.array(w), NOTHING, []
+    value, memory, path, by = np.array(w), NOTHING, [], rule(experiment)
     for updates, g in enumerate(gradients):
         lr, lamda = rates(experiment, updates)
-        value, of_optimizer, of_style = update_weight(value, np.array(g), lr, lamda, experiment, memory)
+        value, of_optimizer, of_style = update_weight(value, np.array(g), lr, lamda, by, memory)
         memory = Memory(W=of_optimizer, style=of_style)
         path.append(float(value))
     return path
@@ -70,12 +84,12 @@ def weight_path(w: float, gradients: Iterable[float], experiment: Experiment) ->
 def update(state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
     """W⁺ as update_weight has it,  b⁺ = step(b, ∂E/∂b): all from the state before the update, not rounded."""
     lr, lamda = rates(experiment, state.updates)
-    step, beta = OPTIMIZERS[experiment.optimizer], experiment.momentum
+    by = rule(experiment)
     slopes = gradients(state.parameters, x, t, experiment)
     parameters, memory = [], []
     for (W, b), (dW, db), known in zip(state.parameters, slopes, state.memory, strict=True):
-        V, of_W, of_style = update_weight(W, dW, lr, lamda, experiment, known)
-        c, of_b = step(b, db, lr, beta, *known.b)
+        V, of_W, of_style = update_weight(W, dW, lr, lamda, by, known)
+        c, of_b = by.step(b, db, lr, by.beta, *known.b)
         parameters.append((V, c))
         memory.append(Memory(of_W, of_b, of_style))
     return State(parameters, memory, state.updates + 1)

@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as arrays_of
 from reference.experiment import NOTHING, Experiment, Memory
 from reference.l1 import STYLES, clipped, cumulative, decoupled, proximal, soft_threshold, tack_on
 from reference.optimizers import OPTIMIZERS
-from reference.train import update_weight
+from reference.train import rule, update_weight
 from torch_impl import l1 as torch_l1
 
 SETTINGS = settings(derandomize=True, database=None, deadline=None, max_examples=40)
@@ -120,7 +120,7 @@ def is_non_expansive_but_for_rounding(threshold, lr, lamda, x, y):
 
 def by_sgd(style, w, g, lr, lamda):
     """w⁺ by plain SGD."""
-    return update_weight(w, g, lr, lamda, Experiment(style=style))[0]
+    return update_weight(w, g, lr, lamda, rule(Experiment(style=style)))[0]
 
 
 def is_the_penalty(style, lr, lamda, w, g):
@@ -146,7 +146,7 @@ def is_the_closed_form(style, lr, lamda, w, *gradients):
     """With constant η and a gradient in every update, after T of them w = S(w₀ − η Σg, T η λ). Exact."""
     after, memory = w, NOTHING
     for g in gradients:
-        after, _, of_style = update_weight(after, g, lr, lamda, Experiment(style=style), memory)
+        after, _, of_style = update_weight(after, g, lr, lamda, rule(Experiment(style=style)), memory)
         memory = Memory(style=of_style)
     closed = soft_threshold(w - lr * np.sum(gradients, axis=0), len(gradients) * lr * lamda)
     return same_bits(closed, after)
@@ -287,7 +287,7 @@ def path(style, optimizer, lr, lamda, w, *gradients):
     """w after every update."""
     memory, experiment, weights = NOTHING, Experiment(style=style, optimizer=optimizer), []
     for g in gradients:
-        w, of_w, of_style = update_weight(w, g, lr, lamda, experiment, memory)
+        w, of_w, of_style = update_weight(w, g, lr, lamda, rule(experiment), memory)
         memory = Memory(of_w, (), of_style)
         weights.append(w)
     return weights

@@ -6,7 +6,7 @@ import pytest
 from reference.experiment import Experiment, Memory
 from reference.l1 import STYLES, soft_threshold
 from reference.optimizers import OPTIMIZERS
-from reference.train import update_weight
+from reference.train import rule, update_weight
 
 # η = 0.1, λ = 1, so that ηλ = 0.1: (w, g, w⁺), the step and what the style makes of it written out
 BY_HAND = {
@@ -58,7 +58,7 @@ CASES = [
 def updated(style, w, g, lr=0.1, lamda=1.0, memory=(), **numbers):
     """w⁺ and what the style remembers, by plain SGD."""
     experiment = Experiment(style=style, **numbers)
-    after, _, of_style = update_weight(np.array(w), np.array(g), lr, lamda, experiment, Memory(style=memory))
+    after, _, of_style = update_weight(np.array(w), np.array(g), lr, lamda, rule(experiment), Memory(style=memory))
     return after, of_style
 
 
@@ -177,7 +177,7 @@ def test_no_lamda_is_no_l1(style, optimizer):
         w, memory = np.array([0.3, -0.2, 0.0, 0.01]), Memory()
         experiment = Experiment(style=name, optimizer=optimizer)
         for g in ([0.7, 0.1, -0.4, 2.0], [0.1, -0.3, 0.0, -4.0], [-0.2, 0.5, 0.6, 0.1]):
-            w, of_w, of_style = update_weight(w, np.array(g), 0.1, 0.0, experiment, memory)
+            w, of_w, of_style = update_weight(w, np.array(g), 0.1, 0.0, rule(experiment), memory)
             memory = Memory(of_w, (), of_style)
         kept[name] = w.tobytes()
 
@@ -192,8 +192,8 @@ def test_lamda_has_an_effect(style, optimizer):
     ends = []
     for name in ("none", style):
         experiment = Experiment(style=name, optimizer=optimizer)
-        after, of_w, of_style = update_weight(w, g, 0.1, 0.01, experiment)
-        ends.append(update_weight(after, g / 2, 0.1, 0.01, experiment, Memory(of_w, (), of_style))[0])
+        after, of_w, of_style = update_weight(w, g, 0.1, 0.01, rule(experiment))
+        ends.append(update_weight(after, g / 2, 0.1, 0.01, rule(experiment), Memory(of_w, (), of_style))[0])
 
     assert np.all(ends[0] != ends[1])
 
@@ -227,10 +227,10 @@ def test_an_update_does_not_change_its_arguments(style):
     """w, g and what is remembered stay as they were."""
     experiment = Experiment(style=style, optimizer="momentum")
     w, g = np.array([0.3, -0.2, 0.0]), np.array([0.7, 0.1, -0.4])
-    _, of_w, of_style = update_weight(w, g, 0.1, 1.0, experiment)
+    _, of_w, of_style = update_weight(w, g, 0.1, 1.0, rule(experiment))
     memory = Memory(of_w, (), of_style)
     before = repr((w, g, memory))
-    update_weight(w, g, 0.1, 1.0, experiment, memory)
+    update_weight(w, g, 0.1, 1.0, rule(experiment), memory)
 
     assert before == repr((w, g, memory))
 
@@ -251,5 +251,5 @@ def test_what_is_not_a_number_stays_so(style):
     """No style turns NaN into a zero, which would pass for an exact one."""
     experiment = Experiment(style=style)
 
-    assert np.isnan(update_weight(np.array(1.0), np.array(np.nan), 0.1, 0.5, experiment)[0])
-    assert np.isnan(update_weight(np.array(np.nan), np.array(1.0), 0.1, 0.5, experiment)[0])
+    assert np.isnan(update_weight(np.array(1.0), np.array(np.nan), 0.1, 0.5, rule(experiment))[0])
+    assert np.isnan(update_weight(np.array(np.nan), np.array(1.0), 0.1, 0.5, rule(experiment))[0])

@@ -15,7 +15,7 @@ from reference.experiment import Experiment, Memory, State, draw, rates, start
 from reference.l1 import soft_threshold
 from reference.network import DELTAS, backward, forward, softmax
 from reference.optimizers import BETA_2, EPSILON, adam, momentum
-from reference.train import fold, gradients, to_float32_grid, update_weight
+from reference.train import fold, gradients, rule, to_float32_grid, update_weight
 from torch_impl.l1 import Style
 from torch_impl.train import Trainer
 
@@ -217,9 +217,9 @@ def new_weights_in_backward(state, x, t, experiment):
     *h, z = forward(state.parameters, x)
     delta = DELTAS[experiment.loss, experiment.softmax_derivative](softmax(z), t) / len(x)
     _, (dW, db) = backward([hidden, output], h, delta)
-    output = (update_weight(output[0], dW, lr, lamda, experiment)[0], output[1] - lr * db)
+    output = (update_weight(output[0], dW, lr, lamda, rule(experiment))[0], output[1] - lr * db)
     (dV, dc), _ = backward([hidden, output], h, delta)
-    hidden = (update_weight(hidden[0], dV, lr, lamda, experiment)[0], hidden[1] - lr * dc)
+    hidden = (update_weight(hidden[0], dV, lr, lamda, rule(experiment))[0], hidden[1] - lr * dc)
     return state._replace(parameters=to_float32_grid([hidden, output]))
 
 
