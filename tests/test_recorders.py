@@ -1,0 +1,199 @@
+"""Recorders of PyTorch, Keras and JAX: every parameter after every update, and nothing about the training changes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from comparisons.recorders.pytorch import record
+from comparisons.trace import digest, open_trace
+from torch_impl.l1 import STYLES, attach
+
+
+def model_of(seed=0, dtype=torch.float64):
+    """A small convolutional network with batch norm."""
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv1d(2, 3, 2), nn.BatchNorm1d(3), nn.Flatten(), nn.Linear(9, 2)).to(dtype)
+
+
+def items(updates=5):
+    """(x, t) of one update after another."""
+    generator = torch.Generator().manual_seed(1)
+    return [
+        (torch.randn(6, 2, 4, generator=generator).double(), torch.randn(6, 2, generator=generator).double())
+        for _ in range(updates)
+    ]
+
+
+def train(model, optimizer, trace=None, seen=None):
+    """A loop as people write it; seen collects the parameters."""
+    for x, t in items():
+        if trace:
+            trace.batch(x, t)
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), t).backward()
+        optimizer.step()
+        if seen is not None:
+            seen.append({name: p.detach().numpy().copy() for name, p in model.named_parameters()})
+
+
+@pytest.mark.parametrize("style", ["none", "proximal"])
+def test_pytorch_every_parameter_after_every_step(tmp_path, style):
+    """What a hook that was attached before does to them is in it; the run is the one without a recorder."""
+    plain, recorded = model_of(), model_of()
+    seen = []
+    for model, keep in ((plain, seen), (recorded, None)):
+        optimizer = torch.optim.Adam([{"params": model.parameters(), "lamda": 0.1}], lr=0.1)
+        attach(STYLES[style], optimizer)
+        if keep is not None:
+            train(model, optimizer, seen=keep)
+        else:
+            with record(tmp_path / "r.npz", model, optimizer, experiment={"lr": 0.1}) as trace:
+                train(model, optimizer, trace)
+    trace = open_trace(tmp_path / "r.npz")
+
+    assert list(dict(plain.named_parameters())) == list(trace.parameters)
+    assert (f"PyTorch {torch.__version__}", {"lr": 0.1}) == (trace.header["framework"], trace.header["experiment"])
+    for name in trace.parameters:
+        assert np.array_equal([state[name] for state in seen], trace.read(name)[1:])
+    assert [digest([x.numpy(), t.numpy()]) for x, t in items()] == [bytes(d) for d in trace.read("digest:batch")[1:]]
+
+
+def test_pytorch_gradients_and_optimizer_state(tmp_path):
+    """On request; a frozen parameter has the gradient 0."""
+    model = model_of()
+    model[0].bias.requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
+    with record(tmp_path / "r.npz", model, optimizer, gradients=True, optimizer_state=True):
+        train(model, optimizer)
+    trace = open_trace(tmp_path / "r.npz")
+    weight, slope = trace.read("3.weight"), trace.read("gradient:3.weight")
+    m = trace.read("optimizer:momentum_buffer:3.weight")
+
+    assert not trace.read("gradient:0.bias")[1:].any()
+    assert np.array_equal(m[2], 0.5 * m[1] + slope[2])
+    assert weight[2] == pytest.approx(weight[1] - 0.1 * m[2], rel=1e-13)
+
+
+def test_pytorch_detaches(tmp_path):
+    """After the block a step is recorded no more, and the optimizer is a stock one."""
+    model = model_of()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with record(tmp_path / "r.npz", model, optimizer):
+        train(model, optimizer)
+    train(model, optimizer)
+
+    assert 6 == open_trace(tmp_path / "r.npz").rows
+    assert not optimizer._optimizer_step_post_hooks
+
+
+def test_pytorch_an_error_while_training_leaves_a_trace(tmp_path):
+    """Up to the last step."""
+    model = model_of()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def interrupted():
+        with record(tmp_path / "r.npz", model, optimizer):
+            train(model, optimizer)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert 6 == open_trace(tmp_path / "r.npz").rows
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_pytorch_other_types(tmp_path, dtype):
+    """bfloat16 becomes float32, which has all its values."""
+    w = nn.Parameter(torch.tensor([1.0, -2.0], dtype=dtype))
+    module = nn.ParameterDict({"w": w})
+    optimizer = torch.optim.SGD([w], lr=0.5)
+    with record(tmp_path / "r.npz", module, optimizer):
+        for _ in range(2):
+            w.grad = torch.ones_like(w)
+            optimizer.step()
+    found = open_trace(tmp_path / "r.npz").read("w")
+
+    assert [[1, -2], [0.5, -2.5], [0, -3]] == found.tolist()
+    assert found.dtype == (np.float16 if dtype == torch.float16 else np.float32)
+
+
+KERAS = """
+import os
+os.environ["KERAS_BACKEND"] = "torch"
+import json
+import keras
+import numpy as np
+from comparisons.recorders.keras import TraceCallback
+
+keras.utils.set_random_seed(0)
+layers = [keras.layers.Dense(3, activation="tanh", name="a"), keras.layers.Dense(2, name="b")]
+model = keras.Sequential([keras.Input((4,)), *layers])
+model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+x, t = np.random.default_rng(0).normal(size=(2, 12, 4))
+seen = []
+
+class Seen(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        seen.append([float(w.sum()) for w in self.model.get_weights()])
+
+callbacks = [Seen(), TraceCallback("r.npz", experiment={"lr": 0.1})]
+model.fit(x, t[:, :2], batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
+print(json.dumps(seen))
+"""
+
+JAX = """
+import json
+import jax
+import optax
+from flax import linen as nn
+from comparisons.recorders.jax import framework, named
+from comparisons.recorders.plain import Recorder
+
+net = nn.Dense(3)
+x = jax.random.normal(jax.random.key(0), (5, 4))
+parameters = net.init(jax.random.key(1), x)
+optimizer = optax.sgd(0.1)
+state = optimizer.init(parameters)
+seen = []
+with Recorder("r.npz", framework=framework(), experiment={"lr": 0.1}) as trace:
+    trace.update(named(parameters))
+    for _ in range(6):
+        slopes = jax.grad(lambda p: (net.apply(p, x) ** 2).mean())(parameters)
+        updates, state = optimizer.update(slopes, state)
+        parameters = optax.apply_updates(parameters, updates)
+        trace.update(named(parameters))
+        seen.append([float(leaf.sum()) for leaf in jax.tree.leaves(parameters)])
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("program", "names", "framework"),
+    [
+        (KERAS, ["a.kernel", "a.bias", "b.kernel", "b.bias"], "Keras"),
+        (JAX, ["params.bias", "params.kernel"], "JAX"),
+    ],
+    ids=["Keras", "JAX"],
+)
+def test_other_frameworks(tmp_path, program, names, framework):
+    """A program of its own, in which the framework is the only one: names, and the values of every update."""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert 0 == ran.returncode, ran.stderr
+    seen = json.loads(ran.stdout.splitlines()[-1])
+    trace = open_trace(tmp_path / "r.npz")
+
+    assert names == list(trace.parameters)
+    assert trace.header["framework"].startswith(framework)
+    assert 7 == trace.rows
+    for name, sums in zip(names, zip(*seen, strict=True), strict=True):
+        column = trace.read(name)[1:]
+        assert sums == pytest.approx(column.reshape(6, -1).sum(axis=1), rel=1e-5, abs=1e-6)
