@@ -15,6 +15,7 @@ import numpy as np
 
 import reference.train
 import torch_impl.train
+from comparisons.difference import Difference, differing_bits
 from reference.data import Dataset
 from reference.experiment import Experiment, Parameters, State, draw, rates, start
 from reference.optimizers import BETA_2, EPSILON
@@ -33,21 +34,6 @@ def ticking(updates: Iterable[Item], tick: Tick) -> Iterator[Item]:
         yield update
         if done % TICK == TICK - 1:
             tick(TICK)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Where two runs part: the first differing element after this update (0: the initial parameters)."""
-
-    update: int
-    parameter: str  # W1, b1, W2, …
-    index: list[int]
-    reference: float
-    candidate: float
-
-    def __str__(self) -> str:
-        where = f"update {self.update}, {self.parameter}{self.index}"
-        return f"{where}: reference {self.reference!r}, candidate {self.candidate!r}"
 
 
 @dataclass(frozen=True)
@@ -96,11 +82,6 @@ def locate(update: int, differs: np.ndarray, reference: Parameters, candidate: P
                 return Difference(update, f"{name}{layer}", list(index), float(expected[index]), float(actual[index]))
             position -= expected.size
     raise ValueError("nothing differs")
-
-
-def differing_bits(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
-    """Where two float64 arrays have not the same bits. A value that is not finite agrees with nothing."""
-    return (expected.view(np.int64) != actual.view(np.int64)) | ~np.isfinite(expected)
 
 
 # updates that each side makes in turn, and that are compared in one go: faster than one by one, because NumPy does

@@ -1,6 +1,8 @@
 """Does one experiment give the same weights on both sides?"""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
@@ -18,9 +20,11 @@ from comparisons.agreement import (
     rounding_tie,
     ticking,
 )
+from comparisons.evidence import as_state
+from comparisons.recorders.plain import Recorder
 from comparisons.styles import Figures, figures
 from reference.data import Dataset
-from reference.experiment import Experiment
+from reference.experiment import Experiment, Parameters
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Task:
     experiment: Experiment
     data: Dataset
     certify: bool = False  # check a rounded run in lockstep too
+    traces: tuple[Path, Path] | None = None  # where to record a rounded run, of the reference and of the candidate
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,11 @@ class Result:
 def free_run(task: Task, tick: Tick) -> Result:
     """Both sides on their own, compared bit for bit after every update; with certify, lockstep along the same run."""
     closest_call = ClosestCall()
-    agreement = compare(
-        ticking(reference.train.train(task.experiment, task.data, closest_call.step), tick),
-        torch_impl.train.train(task.experiment, task.data),
-    )
+    one = reference.train.train(task.experiment, task.data, closest_call.step)
+    other = torch_impl.train.train(task.experiment, task.data)
+    if task.traces:
+        one, other = recorded(one, task, task.traces[0], "NumPy"), recorded(other, task, task.traces[1], "PyTorch")
+    agreement = compare(ticking(one, tick), other)
     parted = agreement.first_difference
     return Result(
         task,
@@ -82,6 +88,15 @@ def free_run(task: Task, tick: Tick) -> Result:
         lockstep(task.experiment, task.data, tick=tick) if task.certify else None,
         rounding_tie(task.experiment, task.data, parted) if parted else None,
     )
+
+
+def recorded(run: Iterator[Parameters], task: Task, path: Path, framework: str) -> Iterator[Parameters]:
+    """The run itself, written to a trace as it goes by."""
+    said = {**asdict(task.experiment), "data": task.data.name}
+    with Recorder(path, framework=framework, experiment=said) as trace:
+        for parameters in run:
+            trace.update(as_state(parameters))
+            yield parameters
 
 
 def in_lockstep(task: Task, tick: Tick) -> Result:

@@ -103,9 +103,10 @@ def test_the_reference_loads_no_torch(checkout):
 
 
 def test_the_core_needs_none_of_the_extras():
-    """The command line comes up, and `parity` works, where matplotlib, jinja2, scikit-learn and hypothesis are not."""
+    """The command line comes up, and `parity` works, where none of what the extras install is there."""
     program = (
-        "import sys; sys.modules |= dict.fromkeys(['matplotlib', 'jinja2', 'sklearn', 'hypothesis']);"
+        "import sys; sys.modules |= dict.fromkeys(["
+        "'matplotlib', 'jinja2', 'sklearn', 'hypothesis', 'pytest', 'keras', 'jax', 'flax', 'optax']);"
         "sys.argv = ['comparisons', 'parity', '--epochs', '1', '--batch-size', '50'];"
         "from comparisons.__main__ import main; sys.exit(main())"
     )
@@ -113,6 +114,19 @@ def test_the_core_needs_none_of_the_extras():
 
     assert (0, "") == (done.returncode, done.stderr)
     assert "1 of 1 runs agree bit for bit" in done.stdout
+
+
+@pytest.mark.parametrize(("command", "expected"), [("compare", False), ("article", True)], ids=["no", "twin: yes"])
+def test_two_traces_are_compared_without_torch(tmp_path, command, expected):
+    """`compare` does not wait for torch to be loaded; its options are understood without it."""
+    program = (
+        f"import sys; sys.argv = ['comparisons', '{command}', '--help'];"
+        "from comparisons.__main__ import main; main();"
+        "print('torch is loaded:', 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert f"torch is loaded: {expected}" in done.stdout
 
 
 def test_both_sides_have_the_same_tables():

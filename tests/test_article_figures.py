@@ -8,7 +8,8 @@ import pytest
 import reference.network
 import reference.train
 from comparisons import article
-from comparisons.agreement import Agreement, Difference
+from comparisons.agreement import Agreement
+from comparisons.difference import Difference
 from comparisons.styles import Figures, figures
 from comparisons.tables.article import page, sentences, status
 

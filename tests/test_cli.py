@@ -15,7 +15,8 @@ import pytest
 
 import torch_impl.train
 from comparisons import parity
-from comparisons.agreement import Agreement, Difference, RoundingTie
+from comparisons.agreement import Agreement, RoundingTie
+from comparisons.difference import Difference
 from comparisons.styles import Figures
 from comparisons.tables.files import write_json
 from comparisons.tables.parity import entry as entry_of

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons import lamda
-from comparisons.lamda import ASYMPTOTIC, EXACT, IMPOSSIBLE, Task, parted_by, prove, pull, translate
+from comparisons.lamda import ASYMPTOTIC, EXACT, IMPOSSIBLE, parted_by, pull, translate
+from comparisons.lamda_proof import Task, exit_status, prove
 from reference.experiment import Experiment
 from reference.l1 import STYLES
 from reference.optimizers import OPTIMIZERS
@@ -144,7 +145,7 @@ def test_exact_translations_are_proved_by_the_bits(data, optimizer, one, other):
     proof = prove(Task(found, data), lambda _: None)
 
     assert (120, 0, 0) == (proof.agreement.updates, proof.agreement.updates_apart, proof.agreement.differing)
-    assert 0 == lamda.exit_status(found, proof)
+    assert 0 == exit_status(found, proof)
 
 
 EXACT_TOO = {
@@ -172,7 +173,7 @@ def test_another_lamda_is_no_proof(data, factor):
     wrong = replace(found, target=replace(found.target, lamda=found.target.lamda * factor))
     proof = prove(Task(wrong, data), lambda _: None)
 
-    assert 1 == lamda.exit_status(wrong, proof)
+    assert 1 == exit_status(wrong, proof)
     assert 1 == proof.agreement.first_difference.update
 
 
@@ -186,7 +187,7 @@ def test_asymptotic_is_equal_until_a_weight_comes_near_zero(data, other):
     assert ASYMPTOTIC == found.kind
     assert 1 < proof.agreement.first_difference.update
     assert 0 < proof.agreement.largest_gap
-    assert 0 == lamda.exit_status(found, proof)
+    assert 0 == exit_status(found, proof)
 
 
 def test_momentum_is_reached_in_the_long_run(data):
@@ -206,7 +207,7 @@ def test_nothing_trained_is_no_proof(data):
     """Zero epochs are exit status 3."""
     found = translate(replace(SHORT, epochs=0), "tack_on")
 
-    assert 3 == lamda.exit_status(found, prove(Task(found, data), lambda _: None))
+    assert 3 == exit_status(found, prove(Task(found, data), lambda _: None))
 
 
 POSITIVE = st.floats(1e-9, 1e3)

@@ -471,7 +471,7 @@ REFUSED = {
 def test_bad_input_is_one_line_and_exit_2(run, tmp_path, monkeypatch, options, message):
     """Refused before any training."""
     monkeypatch.chdir(tmp_path)
-    for module in ("report.training", "__main__"):
+    for module in ("report.training", "commands.styles"):
         monkeypatch.setattr(f"comparisons.{module}.side_by_side", None)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder" / "index.html").mkdir(parents=True)
@@ -485,7 +485,7 @@ def test_bad_input_is_one_line_and_exit_2(run, tmp_path, monkeypatch, options, m
 @pytest.mark.parametrize("name", ["article.json", "styles.json", "weights.svg"])
 def test_a_result_of_the_user_is_not_overwritten(run, tmp_path, monkeypatch, name):
     """Training writes results beside the page; what lies there already is refused before that."""
-    for module in ("report.training", "__main__"):
+    for module in ("report.training", "commands.styles"):
         monkeypatch.setattr(f"comparisons.{module}.side_by_side", None)
     (tmp_path / name).write_text("mine")
     status, out, err = run("--out", tmp_path, "--epochs", 1)

@@ -4,7 +4,8 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from comparisons.lamda import EXACT, IMPOSSIBLE, Proof, Translation
+from comparisons.lamda import EXACT, IMPOSSIBLE, Translation
+from comparisons.lamda_proof import Proof
 from comparisons.tables.terminal import LINE, console
 from reference.experiment import rates
 

@@ -1,0 +1,1 @@
+"""The commands of `python -m comparisons`: a file each, loaded when it is asked for."""

@@ -1,0 +1,48 @@
+"""Is a recorded run the experiment that it should be?"""
+
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comparisons.commands.options import JsonFile, MapFile
+from comparisons.experiment_file import read_experiment, stated
+from comparisons.lineup import read_names
+from comparisons.tables.files import refuse_to_overwrite, write_json
+from comparisons.trace import UPDATES, open_trace
+from comparisons.training import find, record_reference
+from reference import data as datasets
+from reference.data import InputError
+from reference.experiment import check_fit
+
+
+def diagnose(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE.npz", help="A recorded run.")],
+    experiment: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML: the experiment that it should be; without it what its header says."),
+    ] = None,
+    names: MapFile = None,
+    json: JsonFile = None,
+) -> int:
+    """Is a recorded run the experiment that it should be, and if not, why?"""
+    refuse_to_overwrite(json, "comparison")
+    recorded = open_trace(trace)
+    said, data = read_experiment(experiment) if experiment else stated(recorded)
+    if said is None or (data is None and experiment is None):
+        raise InputError(f"{trace}: does not say which experiment it is of; --experiment FILE does")
+    if data is None:
+        data = datasets.article()
+        check_fit(said, data)
+    updates = recorded.read(UPDATES)
+    again = shlex.join(["python", "-m", "comparisons", *sys.argv[1:]])
+    with tempfile.TemporaryDirectory() as folder:
+        right = Path(folder) / "reference.npz"
+        record_reference(right, said, data, int(updates[-1]) if len(updates) else 0)
+        finding = find(open_trace(right), recorded, read_names(names) if names else {}, 0.0, said, data, again)
+    print(finding.report)
+    write_json(json, finding.to_json())
+    return finding.comparison.exit_status
