@@ -36,10 +36,12 @@ parity-digits: .venv/installed
 docs: .venv/installed
 	$(RUN) -m comparisons differences --json docs/results/differences.json
 	$(RUN) -m comparisons styles --json docs/results/styles.json
+	$(RUN) -m tests.faults docs/results/faults.json
 	$(RUN) docs/render.py
 
 bench: .venv/installed
 	$(RUN) benchmarks/speed.py
+	$(RUN) benchmarks/traces.py
 
 lint: .venv/installed
 	$(RUN) -m ruff format --check .

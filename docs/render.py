@@ -1,4 +1,4 @@
-"""implementation-differences.md from its template and the result files. Run: make docs."""
+"""The pages that are made of result files: each from its template. Run: make docs."""
 
 import json
 import sys
@@ -13,23 +13,31 @@ DOCS = Path(__file__).parent
 COMMANDS = {
     "differences.json": "python -m comparisons differences --json docs/results/differences.json",
     "styles.json": "python -m comparisons styles --json docs/results/styles.json",
+    "faults.json": "python -m tests.faults docs/results/faults.json",
 }
 
 
 def load(results: Path) -> dict[str, Any]:
     """What the template is given."""
-    differences, styles = (json.loads((results / file).read_text(encoding="utf-8")) for file in COMMANDS)
-    return {**differences, "chatter": styles["chatter"], "commands": COMMANDS}
+    differences, styles, faults = (json.loads((results / file).read_text(encoding="utf-8")) for file in COMMANDS)
+    return {**differences, **faults, "chatter": styles["chatter"], "commands": COMMANDS}
 
 
-def page(results: dict[str, Any]) -> str:
-    """The page. Raises jinja2.UndefinedError where a result is missing."""
+PAGES = ("implementation-differences.md", "diagnosis.md")
+
+
+def page(name: str, results: dict[str, Any]) -> str:
+    """A page. Raises jinja2.UndefinedError where a result is missing."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(DOCS), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+        loader=jinja2.FileSystemLoader(DOCS),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=name == "diagnosis.md",
     )
-    return environment.get_template("implementation-differences.md.j2").render(results)
+    return environment.get_template(f"{name}.j2").render(results)
 
 
 if __name__ == "__main__":
-    (DOCS / "implementation-differences.md").write_text(page(load(DOCS / "results")), encoding="utf-8")
-    sys.stdout.write(f"{DOCS / 'implementation-differences.md'}\n")
+    for name in PAGES:
+        (DOCS / name).write_text(page(name, load(DOCS / "results")), encoding="utf-8")
+        sys.stdout.write(f"{DOCS / name}\n")

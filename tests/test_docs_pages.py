@@ -10,6 +10,7 @@ import pytest
 
 from comparisons.differences import DIFFERENCES, by_hand
 from reference.l1 import STYLES
+from tests.faults.table import FAULTS
 
 DOCS = Path(__file__).parents[1] / "docs"
 RENDER = runpy.run_path(str(DOCS / "render.py"))
@@ -25,7 +26,7 @@ def committed_results():
 
 def test_the_page_is_what_the_results_give(results):
     """Rendered anew, it is the committed page to the last character."""
-    assert RENDER["page"](results) == PAGE
+    assert RENDER["page"]("implementation-differences.md", results) == PAGE
 
 
 @pytest.mark.parametrize("name", [row.name for row in DIFFERENCES])
@@ -34,7 +35,7 @@ def test_another_result_is_another_page(results, name, key):
     """Twin: a number that changes in a result file makes the page disagree."""
     results["differences"][name]["other"][key] += 1
 
-    assert RENDER["page"](results) != PAGE
+    assert RENDER["page"]("implementation-differences.md", results) != PAGE
 
 
 def test_another_figure_of_the_first_way_is_another_page(results):
@@ -42,15 +43,32 @@ def test_another_figure_of_the_first_way_is_another_page(results):
     for key in ("train", "test", "sum_abs", "small", "zeros"):
         results["differences"]["place"]["one"][key] += 1
 
-        assert RENDER["page"](results) != PAGE
+        assert RENDER["page"]("implementation-differences.md", results) != PAGE
         results["differences"]["place"]["one"][key] -= 1
+
+
+def test_the_page_of_faults_is_what_the_results_give(results):
+    """Rendered anew, it is the committed page; twin: another sentence is another page."""
+    page = (DOCS / "diagnosis.md").read_text(encoding="utf-8")
+    assert RENDER["page"]("diagnosis.md", results) == page
+
+    results["faults"][3]["says"] += "!"
+    assert RENDER["page"]("diagnosis.md", results) != page
+
+
+def test_the_page_has_every_fault(results):
+    """In the order of the table, and said as the tests hold it to be said."""
+    assert [fault.code.__name__ for fault in FAULTS] == [row["name"] for row in results["faults"]]
+    for fault, row in zip(FAULTS, results["faults"], strict=True):
+        assert fault.says in row["says"]
+        assert (fault.update, list(fault.parameters)) == (row["update"], row["parameters"])
 
 
 def test_another_example_is_another_page(results):
     """Twin: so does an example by hand."""
     results["by_hand"]["momentum, penalty"]["8, 9, 9"] += 1
 
-    assert RENDER["page"](results) != PAGE
+    assert RENDER["page"]("implementation-differences.md", results) != PAGE
 
 
 def test_every_difference_is_on_the_page(results):
@@ -60,7 +78,7 @@ def test_every_difference_is_on_the_page(results):
     assert {row.name for row in DIFFERENCES} == set(results["differences"])
     del results["differences"]["biases"]
     with pytest.raises(Exception, match="biases"):
-        RENDER["page"](results)
+        RENDER["page"]("implementation-differences.md", results)
 
 
 def test_the_results_are_of_100_000_updates(results):
