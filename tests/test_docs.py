@@ -28,9 +28,28 @@ def test_an_example_is_what_the_program_prints(name):
     assert shown == done.stdout
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL), ids=["compare", "hooks"])
-def test_the_python_examples_run(code):
+def test_the_two_commands_that_record_and_compare(tmp_path, monkeypatch):
+    """Run one after the other in an empty folder: the second prints what is shown, and exits with 1."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    first, second, shown = re.search(
+        r"<!-- compare -->\n```\n\$ python (.*)\n\$ python (.*)\n((?:.*\n)*?)```", README
+    ).groups()
+    done = [
+        subprocess.run([sys.executable, *shlex.split(c)], capture_output=True, text=True, cwd=tmp_path, check=False)
+        for c in (first, second)
+    ]
+
+    assert [0, 1] == [one.returncode for one in done]
+    assert shown == done[1].stdout
+
+
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=["compare", "hooks", "record"])
+def test_the_python_examples_run(code, tmp_path, monkeypatch):
     """The README's Python blocks."""
+    monkeypatch.chdir(tmp_path)
     exec(code, {})
 
 
