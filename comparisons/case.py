@@ -27,21 +27,33 @@ class Case:
     residual: float = 0.0  # of those that the base practice explains
     update: int | None = None  # the first that the base practice does not predict
     wrong: State = field(default_factory=dict)  # there, of the parameters in which it fails: which elements
+    asked: State = field(default_factory=dict)  # what it predicts there
     sign_event: int | None = None
+    held: int | None = None  # the first update that differs where no gradient is known, since L1 holds a weight at 0
 
-    def used(self, step: Step, predicted: State) -> State:
-        """|predicted − recorded| / tolerance of every element; what is not finite fits nothing."""
+    def used(self, step: Step, predicted: State, held: bool = False) -> State:
+        """|predicted − recorded| / tolerance of every element; what is not finite fits nothing.
+
+        Where no gradient is known, nothing is asked; held: not there either.
+        """
         found = {}
         for name, array in predicted.items():
             used = np.abs(array - step.after[name]) / self.tolerance(step, name)
             if not self.evidence.known:  # the reference's update has the reference's sign in it
                 used = np.where(np.sign(step.before[name]) == np.sign(step.reference[name]), used, 0.0)
-            found[name] = np.nan_to_num(used, nan=np.inf)
+            used = np.nan_to_num(used, nan=np.inf)
+            found[name] = np.where(step.blind[name], 0.0, used) if name in step.blind and not held else used
         return found
 
     def misfit(self, step: Step, predicted: State) -> dict[str, float]:
         """The largest of every parameter: above 1, the prediction is wrong."""
         return {name: float(used.max(initial=0.0)) for name, used in self.used(step, predicted).items()}
+
+    def unchanged(self, step: Step, predicted: State) -> bool:
+        """Is it the update that goes wrong, and the prediction that of the base practice, where that is wrong?"""
+        return step.update == self.update and all(
+            np.array_equal(predicted[name][wrong], self.asked[name][wrong]) for name, wrong in self.wrong.items()
+        )
 
     def tolerance(self, step: Step, name: str) -> np.ndarray:
         """How far a right prediction may be from each element: its rounding, and that of its arithmetic.
@@ -83,7 +95,7 @@ def open_case(evidence: Evidence, loose: bool) -> Case:
     base, steps = evidence.base, evidence.steps(first_looked_at(evidence))
     recent: deque[tuple[Step, Mapping[str, Memory]]] = deque(maxlen=BEFORE + 1)
     memory: Mapping[str, Memory] = {}
-    case, looked_at, residual, sign_event = Case(evidence, loose, []), 0, 0.0, None
+    case, looked_at, residual, sign_event, held = Case(evidence, loose, []), 0, 0.0, None, None
     for step in steps:
         recent.append((step, memory))
         looked_at += 1
@@ -91,9 +103,11 @@ def open_case(evidence: Evidence, loose: bool) -> Case:
             sign_event = step.update
         predicted, memory = predict(base, step.before, step.gradients[""](), memory, step.update - 1)
         used = case.used(step, predicted)
+        if held is None and max(map(np.max, case.used(step, predicted, held=True).values())) > 1:
+            held = step.update
         if wrong := {name: by > 1 for name, by in used.items() if (by > 1).any()}:
             after = list(islice(steps, BEYOND))
-            case = replace(case, update=step.update, wrong=wrong)
+            case = replace(case, update=step.update, wrong=wrong, asked=predicted)
             looked_at += len(after)
             break
         residual = max(residual, gap(step, predicted))
@@ -101,7 +115,9 @@ def open_case(evidence: Evidence, loose: bool) -> Case:
         after = []
     before = recent[0][1] if recent else {}
     around = [step for step, _ in recent] + after
-    return replace(case, steps=around, memory=before, looked_at=looked_at, residual=residual, sign_event=sign_event)
+    return replace(
+        case, steps=around, memory=before, looked_at=looked_at, residual=residual, sign_event=sign_event, held=held
+    )
 
 
 def first_looked_at(evidence: Evidence) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from comparisons.case import BEYOND, Case, gap, open_case, walk
 from comparisons.evidence import COMPUTED, RECORDED, Evidence
-from comparisons.fit import fitted, with_number
+from comparisons.fit import BEGINNINGS, fitted, with_number
 from comparisons.items import of_items, of_start, other_items
 from comparisons.practice import AROUND, Change, Explanation, both, changes
 from reference.l1 import STYLES
@@ -31,6 +31,7 @@ class Diagnosis:
     loose: bool  # was that told with the tolerance of float32 arithmetic?
     residual: float  # max |predicted − recorded| of what is explained by the base practice
     sign_event: int | None  # the first update before which a weight had another sign in the other run
+    held: int | None  # the first update that differs where L1 holds a weight at 0, and no gradient is known
     explanations: list[Explanation]
 
 
@@ -52,6 +53,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         case.loose,
         case.residual,
         case.sign_event,
+        case.held,
         [*of_start(evidence), *of_items(evidence), *found],
     )
 
@@ -85,10 +87,14 @@ def explanations(case: Case) -> list[Explanation]:
     variants = [name for name in later[0].gradients if name]
     still = [n for n in shapes if all(np.array_equal(step.before[n], step.after[n]) for step in later)]
     base = case.evidence.base
-    looked_for = list(changes(base, shapes, variants, still, case.evidence.known))
+    zeros = any((step.before[name] == 0).any() for step in case.steps for name in base.penalised)
+    looked_for = list(changes(base, shapes, variants, still, case.evidence.known, zeros))
     free = [change for change in looked_for if change.free]
+    multiplied = [change for change in free if change.kind in ("λ", "loss", "λ₂")]
     found = [e for change in looked_for if (e := explain(case, change))]
-    found = found or [e for change in free if (e := explain(case, change, patient=True))]
+    for beginning in BEGINNINGS:
+        tried = free if beginning == 1 else multiplied
+        found = found or [e for change in tried if (e := explain(case, change, beginning=beginning))]
     found = found or [e for change in both(base) if (e := explain(case, change))]
     if case.steps[0].update < update:
         found = found or [e for change in looked_for if (e := explain(case, change, update))]
@@ -97,17 +103,19 @@ def explanations(case: Case) -> list[Explanation]:
     return [e for e in found if not case.loose or e.residual <= EQUALLY * least]
 
 
-def explain(case: Case, change: Change, since: int = 0, patient: bool = False) -> Explanation | None:
+def explain(case: Case, change: Change, since: int = 0, beginning: float | None = None) -> Explanation | None:
     """The change as an explanation, if there is a number with which it predicts every step."""
     if change.what in AROUND:
         since = case.update or 0
-    value = fitted(case, change, since, patient) if change.free else None
+    value = fitted(case, change, since, beginning) if change.free else None
     p = change.practice if value is None else with_number(change.practice, change.free, value)
-    if p == case.evidence.base or (change.kind in ("η", "loss", "λ", "β") and as_asked(case, change, value)):
+    if p == case.evidence.base or (
+        change.kind in ("η", "loss", "λ", "λ₂", "L2", "β") and as_asked(case, change, value)
+    ):
         return None
     residual, updates = 0.0, 0
     for step, predicted in walk(p, case, since):
-        if max(case.misfit(step, predicted).values()) > 1:
+        if max(case.misfit(step, predicted).values()) > 1 or case.unchanged(step, predicted):
             return None
         residual = max(residual, gap(step, predicted))
         updates += 1
@@ -116,7 +124,7 @@ def explain(case: Case, change: Change, since: int = 0, patient: bool = False) -
     return Explanation(change, value, residual, (case.steps[0].update, case.steps[-1].update), since)
 
 
-NO_LAMDA = 1e-6  # of the λ that was asked for: what is fitted where there is no L1 at all
+NO_LAMDA = 1e-5  # of the λ that was asked for: what is fitted where there is no L1 at all
 AS_ASKED = 1e-4  # a number that is so little off is what was asked for, fitted to roundings
 
 
@@ -126,5 +134,5 @@ def as_asked(case: Case, change: Change, value: float | None) -> bool:
     return (
         value is None
         or abs(value - asked) < AS_ASKED * abs(asked)
-        or (change.kind == "λ" and abs(value) < NO_LAMDA * asked)
+        or (change.kind in ("λ", "λ₂", "L2") and abs(value) < NO_LAMDA * asked)
     )

@@ -6,7 +6,7 @@ be the experiment's; else, with η and λ unknown, the reference's update itself
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -44,6 +44,7 @@ class Step:
     reference: State  # its state before the update
     gradients: Mapping[str, Callable[[], State]]  # by name; "" is the data gradient as it should be
     slack: Mapping[str, float]  # how far apart both runs were before it, where the gradient is of the reference's state
+    blind: Mapping[str, np.ndarray] = field(default_factory=dict)  # elements of which the gradient is not known
     of_items: Callable[[np.ndarray, np.ndarray], State] = lambda x, t: {}  # the gradient of other items, if computed
 
 
@@ -97,7 +98,7 @@ def gather(
         recorded = [f"gradient:{name}" for name in shapes]
         if all(name in comparison.reference.columns for name in recorded):
             told = partial(with_recorded, comparison, recorded, base, side)
-            return found(base, RECORDED, True, experiment, None, mine, side, told)
+            return found(base, RECORDED, True, experiment, None, either, side, told)
     if experiment.optimizer == "adam":  # its update does not tell the gradient
         return found(
             unknown, RELATIVE, False, experiment, None, either, side, partial(with_derived, comparison, unknown)
@@ -177,8 +178,8 @@ def with_computed(
         other = replace(experiment, loss=loss, softmax_derivative=kind)
         if loss == experiment.loss and kind != experiment.softmax_derivative:
             variants[f"the {kind} soft-max derivative"] = 0, other
-        elif loss != experiment.loss and kind == "full":
-            variants[f"{loss} as the loss"] = 0, other
+        elif loss != experiment.loss:
+            variants[f"{loss} as the loss{'' if kind == 'full' else f', with the {kind} derivative'}"] = 0, other
     for kind in REDUCTIONS:
         if kind != experiment.reduction and experiment.batch_size > 1:
             variants[f"the {kind} over a batch"] = 0, replace(experiment, reduction=kind)
@@ -202,6 +203,7 @@ def with_computed(
             after,
             moment.reference[0],
             found,
+            {},
             {},
             partial(computed, before, experiment=experiment),
         )
@@ -270,17 +272,27 @@ def of_penalty(base: Practice, name: str, w: np.ndarray, updates: int) -> np.nda
 
 
 def with_derived(comparison: Comparison, base: Practice, since: int) -> Steps:
-    """Gradients that turn the reference's state into its next one, by the base practice."""
+    """Gradients that turn the reference's state into its next one, by the base practice.
+
+    Of a weight that L1 holds at 0 it cannot be told.
+    """
     memory: Mapping[str, Memory] = {}
     for update, (known, expected), (before, after), _ in moments(comparison, since):
         if not near(known, before):
             return
-        slopes = {name: (w - expected[name]) / base.lr for name, w in known.items()}
-        for _ in range(3):  # the first is exact where nothing pulls, the second where the pull is the same for all g
+        slopes = {name: np.zeros_like(w) for name, w in known.items()}
+        for _ in range(4):  # the first is exact where L1 pulls without regard to g, the others mend what it holds back
             predicted, remembered = predict(base, known, slopes, memory, update - 1)
             slopes = {name: g + (predicted[name] - expected[name]) / base.lr for name, g in slopes.items()}
+        predicted, remembered = predict(base, known, slopes, memory, update - 1)
         memory = remembered
-        yield Step(update, before, after, known, {"": partial(State, slopes)}, apart(known, before))
+        held = {name: not_told(predicted[name], expected[name]) for name in base.penalised if base.pulls}
+        yield Step(update, before, after, known, {"": partial(State, slopes)}, apart(known, before), held)
+
+
+def not_told(predicted: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Of which elements no gradient was found, or any would do: L1 holds them at 0."""
+    return (expected == 0) | (np.abs(predicted - expected) > NOISE**2 * np.abs(expected).max(initial=0.0))
 
 
 def near(one: State, other: State) -> bool:

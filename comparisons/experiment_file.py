@@ -1,6 +1,10 @@
 """An experiment as it is written down: in a trace's header, or in a TOML file, by the fields of `Experiment`.
 
-style = "penalty"          lamda = 0.001          lr = 0.01          data = "digits.npz"
+    lamda = 0.001
+    optimizer = "momentum"
+    data = "digits.npz"     # beside the TOML file
+
+What is not said is as in `Experiment`.
 """
 
 from collections.abc import Mapping

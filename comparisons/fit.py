@@ -17,11 +17,12 @@ def with_number(p: Practice, name: str, value: float) -> Practice:
 
 # what a fitted number must lie between
 LIMITS = {
-    "beta": (0.0, 0.9999),
+    "beta": (1e-3, 0.9999),
     "lr": (0.0, np.inf),
     "limit": (0.0, np.inf),
     "decay": (0.0, np.inf),
     "lamda": (0.0, np.inf),
+    "l2": (0.0, np.inf),
 }
 SIGNED = ("λ", "L1, relative")  # kinds of changes in which λ may also be negative: a reversed sign
 
@@ -30,16 +31,22 @@ TURNS = 6  # of secants over all updates, at the most
 STANDS = 1e-6  # where the number changes by so little of itself, it stands still
 
 
-def fitted(case: Case, change: Change, since: int, patient: bool) -> float | None:
+# times the practice's own number: where to begin, if the update in which the runs part does not tell it
+BEGINNINGS = (1.0, 0.1, 0.01, 0.001, 10.0, 100.0)
+
+
+def fitted(case: Case, change: Change, since: int, beginning: float | None) -> float | None:
     """The free number by least squares over all updates since the runs have parted; None where nothing depends on it.
 
-    It begins with what it is in the update in which they part, which tells much of most numbers; patient: with the
-    practice's own, since an optimizer's first update may not depend on it (β of Adam).
+    It begins with what it is in the update in which they part, which tells much of most numbers; or with so many times
+    the practice's own, since an optimizer's first update may not depend on it (β of Adam, and nearly so λ).
     """
     p, at, value = change.practice, case.update or 0, None
+    if beginning is not None:
+        p = with_number(p, change.free, beginning * getattr(p, change.free))
     one, all_of_them = range(at, at + 1), range(at, at + BEYOND + 1)
     least, most = (-np.inf, np.inf) if change.kind in SIGNED else LIMITS.get(change.free, (-np.inf, np.inf))
-    for updates in [*([] if patient else [one, one]), *[all_of_them] * TURNS]:
+    for updates in [*([one, one] if beginning is None else []), *[all_of_them] * TURNS]:
         found = secant(case, p, change.free, updates, since)
         if found is None or not least < found < most:
             continue
@@ -63,7 +70,7 @@ def secant(case: Case, p: Practice, free: str, updates: range, since: int) -> fl
     parts = [
         (
             (step.after[name] - a[name]) / (fine := case.tolerance(step, name)),
-            (b[name] - a[name]) / fine,
+            np.where(step.blind.get(name, False), 0.0, (b[name] - a[name]) / fine),
             case.wrong.get(name, np.zeros(a[name].shape, bool)),
         )
         for (step, a), (_, b) in zip(one, other, strict=True)

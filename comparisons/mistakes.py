@@ -43,6 +43,21 @@ def sign_of_zero_is_one(w: np.ndarray, g: np.ndarray, lamda: float) -> np.ndarra
     return g + lamda * np.where(w >= 0, 1.0, -1.0)
 
 
+def sign_of_zero_is_minus_one(w: np.ndarray, g: np.ndarray, lamda: float) -> np.ndarray:
+    """w⁺ = step(w, g + λ sign w),  sign 0 = −1."""
+    return g + lamda * np.where(w > 0, 1.0, -1.0)
+
+
+def tacked_on_at_zero(w: np.ndarray, v: np.ndarray, lr: float, lamda: float) -> np.ndarray:
+    """w⁺ = v − λ sign w,  sign 0 = 1."""
+    return v - lamda * np.where(w >= 0, 1.0, -1.0)
+
+
+def decoupled_at_zero(w: np.ndarray, v: np.ndarray, lr: float, lamda: float) -> np.ndarray:
+    """w⁺ = v − η λ sign w,  sign 0 = 1."""
+    return v - lr * lamda * np.where(w >= 0, 1.0, -1.0)
+
+
 def tacked_on_after(w: np.ndarray, v: np.ndarray, lr: float, lamda: float) -> np.ndarray:
     """w⁺ = v − λ sign v."""
     return v - lamda * np.sign(v)
@@ -88,8 +103,15 @@ def threshold_unscaled(w: np.ndarray, v: np.ndarray, lr: float, lamda: float) ->
     return v - np.clip(v, -lamda, lamda)
 
 
-OTHER_STYLES = {
+# differ from a style only where a weight is exactly 0
+AT_ZERO = {
     "sign 0 = 1": Style(on_gradient=sign_of_zero_is_one),
+    "sign 0 = −1": Style(on_gradient=sign_of_zero_is_minus_one),
+    "tack_on, sign 0 = 1": Style(after_step=tacked_on_at_zero),
+    "decoupled, sign 0 = 1": Style(after_step=decoupled_at_zero),
+}
+OTHER_STYLES = {
+    **AT_ZERO,
     "tack_on, sign after the step": Style(after_step=tacked_on_after),
     "decoupled, sign after the step": Style(after_step=decoupled_after),
     "tack_on, sign reversed": Style(after_step=tacked_on_away),

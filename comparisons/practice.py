@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from comparisons.mistakes import CLIPS, OTHER_STEPS, OTHER_STYLES, WITHOUT_BETA, Clip, State
+from comparisons.mistakes import AT_ZERO, CLIPS, OTHER_STEPS, OTHER_STYLES, WITHOUT_BETA, Clip, State
 from reference.experiment import NOTHING, SCHEDULES, Experiment, Memory
 from reference.l1 import STYLES, Style
 from reference.optimizers import OPTIMIZERS, OptimizerStep, sgd
@@ -130,16 +130,23 @@ class Explanation:
 
 
 def changes(
-    base: Practice, shapes: Mapping[str, tuple[int, ...]], variants: Iterable[str], still: Sequence[str], known: bool
+    base: Practice,
+    shapes: Mapping[str, tuple[int, ...]],
+    variants: Iterable[str],
+    still: Sequence[str],
+    known: bool,
+    zeros: bool,
 ) -> Iterator[Change]:
     """All that is looked for, the simplest first.
 
-    variants: the evidence's gradients; still: parameters that never move; known: are η and λ known?
+    variants: the evidence's gradients; still: parameters that never move; known: are η and λ known? zeros: was any
+    weight exactly 0?
     """
+    styles = {name: style for name, style in NAMED_STYLES.items() if zeros or name not in AT_ZERO}
     biases = [name for name in shapes if name not in base.weights]
     for name in variants:
         yield Change("items" if name in AROUND else "gradient", name, replace(base, gradient=name))
-    yield from of_l1(base, biases, shapes) if base.pulls else l1_added(base, known)
+    yield from of_l1(base, biases, shapes, styles) if base.pulls else l1_added(base, known, styles)
     if still:
         yield Change("not trained", ", ".join(still), replace(base, still=frozenset(still)))
     for name in SCHEDULES:
@@ -149,7 +156,11 @@ def changes(
             yield Change("schedule of λ", name, replace(base, lamda_schedule=name))
     yield Change("η", "", base, "lr")
     yield Change("loss", "", base, "scale")
-    yield Change("L2", "on weights", base, "l2")
+    if base.l2:
+        yield Change("no L2", "", replace(base, l2=0.0))
+        yield Change("λ₂", "", base, "l2")
+    else:
+        yield Change("L2", "on weights", base, "l2")
     yield Change("L2", "on weights and biases", replace(base, decayed=tuple(shapes)), "l2")
     yield Change("L2", "decoupled, on weights", base, "decay")
     yield Change("L2", "decoupled, on weights and biases", replace(base, decayed=tuple(shapes)), "decay")
@@ -167,9 +178,11 @@ def changes(
             yield Change("clipping", name, tight, "limit")
 
 
-def of_l1(base: Practice, biases: list[str], shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Change]:
+def of_l1(
+    base: Practice, biases: list[str], shapes: Mapping[str, tuple[int, ...]], styles: Mapping[str, Style]
+) -> Iterator[Change]:
     """L1 done otherwise."""
-    for name, style in NAMED_STYLES.items():
+    for name, style in styles.items():
         if style is not base.style:
             yield Change("style", name, replace(base, style=style))
     yield Change("no L1", "", replace(base, style=NO_L1))
@@ -185,9 +198,9 @@ def of_l1(base: Practice, biases: list[str], shapes: Mapping[str, tuple[int, ...
     yield Change("λ of each", "divided by the number of elements of each weight", replace(base, penalised=sizes))
 
 
-def l1_added(base: Practice, known: bool) -> Iterator[Change]:
+def l1_added(base: Practice, known: bool, styles: Mapping[str, Style]) -> Iterator[Change]:
     """L1 where there should be none. With η and λ unknown all styles look like the penalty."""
-    for name, style in NAMED_STYLES.items() if known else [("penalty", STYLES["penalty"])]:
+    for name, style in styles.items() if known else [("penalty", STYLES["penalty"])]:
         if style is not base.style:
             yield Change("L1 added" if known else "L1, relative", name, replace(base, style=style, lamda=1e-3), "lamda")
 

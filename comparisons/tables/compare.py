@@ -4,7 +4,7 @@ The result file of `compare --json`:
 {"comparison": {"reference", "candidate", "updates", "parameters", "elements", "exit_status", "first_difference",
                 "digests", "parted", "ulps", "least_ulps", "notes", "vacuous", "by_parameter": [{"name", "candidate",
                 "elements", "differing", "largest_gap", "first_update", "moved"}]},
- "diagnosis": null | {"gradients", "side", "update", "parameters", "updates", "sign_event",
+ "diagnosis": null | {"gradients", "side", "update", "parameters", "updates", "sign_event", "held",
                       "explanations": [{"kind", "what", "value", "residual", "updates", "since", "words"}]}}
 """
 
@@ -111,23 +111,25 @@ def because(evidence: Evidence, found: Diagnosis) -> Iterator[tuple[str, str]]:
     if found.updates == 0:
         if not before:
             yield "because", f"not known: {NO_STATES}"
+    elif found.update is None and found.held:
+        yield "because", f"not known: update {found.held:,} {HELD}"
     elif found.update is None:
-        also = "beside that, " if before else ""
         every = f"each of the {found.updates:,} updates" if found.updates > 1 else "the one update"
         rounding = "arithmetic in float32" if found.loose and evidence.rounded else "rounding alone"
         told_by = f"{rounding} explains {every} that could be looked at, to {found.residual:.2g}"
-        yield "because", f"{also}{told_by}: {so_far(evidence, found)}"
+        yield "because", f"beside that, {told_by}" if before else f"{told_by}: {so_far(evidence, found)}"
         if found.sign_event and not before:
             yield "", f"before update {found.sign_event:,} {SIGN_EVENT}"
-    elif not told:
+    elif not told and not any(e.change.kind == "recorded items" for e in before):
         where = f"update {found.update:,} of {', '.join(found.parameters)}"
         parted = evidence.comparison.first_difference
         if parted and not math.isfinite(parted.candidate):
             where = f"the candidate is not finite there; {where}"
         yield "because", f"not known: {where} fits none of the differences that are looked for"
-        if evidence.experiment is None:
-            yield "", UNKNOWN
+        if not evidence.known:
+            yield "", UNKNOWN if evidence.experiment is None else OF_ADAM
     for first in told[:1]:
+        yield "shows", f"first in update {found.update:,}, in {', '.join(found.parameters)}"
         yield "because", f"{words(evidence, found, first)} ({predicts(first)})"
         if remedy := to_agree(evidence, first):
             yield "to agree", remedy
@@ -152,8 +154,16 @@ def predicts(explanation: Explanation) -> str:
     return f"predicts {which}, to {explanation.residual:.2g}"
 
 
+HELD = (
+    "differs in weights that L1 holds at 0 in the reference, so that its updates do not tell their gradients; let it"
+    " record them (gradient:NAME)"
+)
 UNKNOWN = "more can be told if η, λ and the style are known: --experiment FILE, or the experiment in the trace's header"
-NO_STATES = "no two states that follow each other were recorded; record again, with window=(first, last) around it"
+OF_ADAM = "more can be told if the reference records its gradients: Adam's updates do not tell them"
+NO_STATES = (
+    "no two states that follow each other were recorded where the runs part, and are still near each other; record"
+    " again, with window=(first, last) around it"
+)
 SIGN_EVENT = (
     "rounding had given a weight near zero another sign in one of the runs; from then on L1 pulls it the other way,"
     " and the runs stay apart by some steps of L1: that is no bug, either"
@@ -185,6 +195,8 @@ SENTENCES = {
     "L2, relative": "the {side} adds L2, {what}, η λ₂ = {value:.4g}",
     "clipping, relative": "the {side}'s updates are clipped: {what}",
     "loss": "the {side}'s loss is {value:.4g} times as large{factor}",
+    "no L2": "the {side} has no L2",
+    "λ₂": "the {side}'s λ₂ is {value:.4g}{factor}",
     "L2": "the {side} adds L2, {what}, λ₂ = {value:.4g}",
     "optimizer": "the {side}'s optimizer is {what}{beta}",
     "β": "the {side}'s β is {value:.4g}{factor}",
@@ -207,7 +219,7 @@ def words(evidence: Evidence, found: Diagnosis, explanation: Explanation) -> str
         asked=style_name(base),
         value=value,
         beta="" if value is None else f", β = {value:.4g}",
-        factor=factor(evidence, value, asked),
+        factor=factor(evidence, change.kind, value, asked),
         update=found.update,
         skipped_or_repeated={1: "skipped", -1: "repeated"}.get(AROUND.get(what, 0)),
     )
@@ -218,17 +230,22 @@ def style_name(base: Practice) -> str:
     return next(name for name, style in STYLES.items() if style is base.style)
 
 
-def factor(evidence: Evidence, value: float | None, asked: float) -> str:
+def factor(evidence: Evidence, kind: str, value: float | None, asked: float) -> str:
     """What a number has been multiplied by, by its name where it has one."""
     if not value or not asked:
         return ""
     ratio, e = value / asked, evidence.experiment
     units = {"": 1.0}
+    if kind == "η":
+        e = None  # that η is η times what was asked for is an accident
     if e:
         units |= {"η": e.lr, "B": float(e.batch_size)}
     if e and e.optimizer == "momentum":
         units["(1 − β)"] = 1 - e.momentum
-    if evidence.data:
+        units["the number of weights"] = float(
+            sum(o.elements for o in evidence.comparison.outcomes if o.pair.reference in evidence.base.penalised)
+        )
+    if e and evidence.data:
         units["n"] = float(len(evidence.data.x_train))
     named = {"−1": -1.0}
     for count, words in ((1.0, ""), (2.0, "2"), (0.5, "½")):
@@ -237,7 +254,7 @@ def factor(evidence: Evidence, value: float | None, asked: float) -> str:
     name = next((name for name, number in named.items() if abs(ratio / number - 1) < 1e-3), None)
     if asked == 1:
         return f", {name} times" if name and not name.strip("−").isnumeric() else ""
-    return f", {name} times what was asked for" if name else f", {ratio:.4g} times what was asked for"
+    return f", {name or f'{ratio:.4g}'.replace('-', '−')} times what was asked for"
 
 
 def to_agree(evidence: Evidence, explanation: Explanation) -> str | None:
@@ -290,6 +307,7 @@ def to_json(c: Comparison, evidence: Evidence | None, found: Diagnosis | None) -
             "parameters": list(found.parameters),
             "updates": found.updates,
             "sign_event": found.sign_event,
+            "held": found.held,
             "explanations": [
                 {
                     "kind": e.change.kind,
