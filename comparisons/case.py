@@ -29,7 +29,13 @@ class Case:
     wrong: State = field(default_factory=dict)  # there, of the parameters in which it fails: which elements
     asked: State = field(default_factory=dict)  # what it predicts there
     sign_event: int | None = None
+    remembered: Mapping[str, Memory] = field(default_factory=dict)  # of the base practice, before that update
     held: int | None = None  # the first update that differs where no gradient is known, since L1 holds a weight at 0
+
+    def later(self) -> "Case":
+        """Without the updates before the one that goes wrong."""
+        steps = [step for step in self.steps if step.update >= (self.update or 0)]
+        return replace(self, steps=steps, memory=self.remembered)
 
     def used(self, step: Step, predicted: State, held: bool = False) -> State:
         """|predicted − recorded| / tolerance of every element; what is not finite fits nothing.
@@ -101,13 +107,14 @@ def open_case(evidence: Evidence, loose: bool) -> Case:
         looked_at += 1
         if sign_event is None and any((np.sign(w) != np.sign(step.reference[n])).any() for n, w in step.before.items()):
             sign_event = step.update
+        remembered = memory
         predicted, memory = predict(base, step.before, step.gradients[""](), memory, step.update - 1)
         used = case.used(step, predicted)
         if held is None and max(map(np.max, case.used(step, predicted, held=True).values())) > 1:
             held = step.update
         if wrong := {name: by > 1 for name, by in used.items() if (by > 1).any()}:
             after = list(islice(steps, BEYOND))
-            case = replace(case, update=step.update, wrong=wrong, asked=predicted)
+            case = replace(case, update=step.update, wrong=wrong, asked=predicted, remembered=remembered)
             looked_at += len(after)
             break
         residual = max(residual, gap(step, predicted))

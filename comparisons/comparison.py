@@ -191,10 +191,11 @@ def outcomes_of(reference: Trace, candidate: Trace, pairs: Sequence[Pair]) -> It
 
 
 def on_grid(trace: Trace) -> bool:
-    """Are the first values that a trace holds after its start all float32 numbers?"""
+    """Are the values that a trace holds after its start, as long as they are finite, all float32 numbers?"""
     block = next(trace.blocks(list(trace.parameters)), {})
+    finite = np.logical_and.reduce([np.isfinite(a).reshape(len(a), -1).all(axis=1) for a in block.values()])
     with np.errstate(all="ignore"):
-        return all((array[1:].astype(np.float32) == array[1:]).all() for array in block.values())
+        return all((a[1:].astype(np.float32) == a[1:])[finite[1:]].all() for a in block.values())
 
 
 def locate(

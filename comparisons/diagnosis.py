@@ -14,8 +14,9 @@ from comparisons.case import BEYOND, Case, gap, open_case, walk
 from comparisons.evidence import COMPUTED, RECORDED, Evidence
 from comparisons.fit import BEGINNINGS, fitted, with_number
 from comparisons.items import of_items, of_start, other_items
-from comparisons.practice import AROUND, Change, Explanation, both, changes
+from comparisons.practice import AROUND, Change, Explanation, changes, rarer
 from reference.l1 import STYLES
+from reference.optimizers import sgd
 
 EQUALLY = 10  # a loose explanation is dropped whose residual is so many times that of the best
 
@@ -79,11 +80,17 @@ def lamda_acts(evidence: Evidence) -> bool:
         return any(max(case.misfit(step, after).values()) > 1 for step, after in walk(without, case))
 
 
+LATE = 10  # so many updates are right before it can be said that something was done otherwise from then on
+AT_ONCE = ("optimizer", "β", "dampening")  # kinds of changes that show in the first updates
+
+
 def explanations(case: Case) -> list[Explanation]:
-    """All that fit, with one thing changed; if there are none, with two; then, with one from this update on."""
+    """All that fit, with one thing changed; else, with one from this update on; else other items; else rarer things."""
     shapes = {name: array.shape for name, array in case.steps[0].before.items()}
     update = case.update or 0
-    later = [step for step in case.steps if step.update >= update]
+    later = case.later().steps
+    if not all(np.isfinite(array).all() for array in later[0].after.values()):
+        return []
     variants = [name for name in later[0].gradients if name]
     still = [n for n in shapes if all(np.array_equal(step.before[n], step.after[n]) for step in later)]
     base = case.evidence.base
@@ -91,14 +98,16 @@ def explanations(case: Case) -> list[Explanation]:
     looked_for = list(changes(base, shapes, variants, still, case.evidence.known, zeros))
     free = [change for change in looked_for if change.free]
     multiplied = [change for change in free if change.kind in ("λ", "loss", "λ₂")]
-    found = [e for change in looked_for if (e := explain(case, change))]
-    for beginning in BEGINNINGS:
-        tried = free if beginning == 1 else multiplied
-        found = found or [e for change in tried if (e := explain(case, change, beginning=beginning))]
-    found = found or [e for change in both(base) if (e := explain(case, change))]
-    if case.steps[0].update < update:
+    late = update - case.steps[0].update >= LATE
+    always = [change for change in looked_for if not (late and change.kind in AT_ONCE)]
+    found = [e for change in always if (e := explain(case, change))]
+    if late:
         found = found or [e for change in looked_for if (e := explain(case, change, update))]
     found = found or list(other_items(case))
+    for beginning in BEGINNINGS[: 1 if base.step is sgd else None]:  # where a step is in proportion, one will do
+        tried = free if beginning == 1 else multiplied
+        found = found or [e for change in tried if (e := explain(case, change, beginning=beginning))]
+    found = found or [e for change in rarer(base) if (e := explain(case, change))]
     least = min((e.residual for e in found), default=0.0)
     return [e for e in found if not case.loose or e.residual <= EQUALLY * least]
 
@@ -110,7 +119,7 @@ def explain(case: Case, change: Change, since: int = 0, beginning: float | None 
     value = fitted(case, change, since, beginning) if change.free else None
     p = change.practice if value is None else with_number(change.practice, change.free, value)
     if p == case.evidence.base or (
-        change.kind in ("η", "loss", "λ", "λ₂", "L2", "β") and as_asked(case, change, value)
+        change.kind in ("η", "loss", "λ", "λ₂", "L2", "β", "dampening") and as_asked(case, change, value)
     ):
         return None
     residual, updates = 0.0, 0

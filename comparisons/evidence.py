@@ -280,14 +280,19 @@ def with_derived(comparison: Comparison, base: Practice, since: int) -> Steps:
     for update, (known, expected), (before, after), _ in moments(comparison, since):
         if not near(known, before):
             return
-        slopes = {name: np.zeros_like(w) for name, w in known.items()}
-        for _ in range(4):  # the first is exact where L1 pulls without regard to g, the others mend what it holds back
-            predicted, remembered = predict(base, known, slopes, memory, update - 1)
-            slopes = {name: g + (predicted[name] - expected[name]) / base.lr for name, g in slopes.items()}
-        predicted, remembered = predict(base, known, slopes, memory, update - 1)
-        memory = remembered
+        slopes = undone(base, known, expected, memory, update - 1)
+        predicted, memory = predict(base, known, slopes, memory, update - 1)
         held = {name: not_told(predicted[name], expected[name]) for name in base.penalised if base.pulls}
         yield Step(update, before, after, known, {"": partial(State, slopes)}, apart(known, before), held)
+
+
+def undone(base: Practice, before: State, after: State, memory: Mapping[str, Memory], updates: int) -> State:
+    """The gradient of which the practice makes this update; near that where L1 holds a weight at 0, or with Adam."""
+    slopes = {name: np.zeros_like(w) for name, w in before.items()}
+    for _ in range(4):  # the first is exact where L1 pulls without regard to g, the others mend what it holds back
+        predicted, _ = predict(base, before, slopes, memory, updates)
+        slopes = {name: g + (predicted[name] - after[name]) / base.lr for name, g in slopes.items()}
+    return slopes
 
 
 def not_told(predicted: np.ndarray, expected: np.ndarray) -> np.ndarray:

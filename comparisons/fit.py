@@ -18,6 +18,7 @@ def with_number(p: Practice, name: str, value: float) -> Practice:
 # what a fitted number must lie between
 LIMITS = {
     "beta": (1e-3, 0.9999),
+    "dampening": (1e-3, 1.0),
     "lr": (0.0, np.inf),
     "limit": (0.0, np.inf),
     "decay": (0.0, np.inf),
@@ -44,6 +45,8 @@ def fitted(case: Case, change: Change, since: int, beginning: float | None) -> f
     p, at, value = change.practice, case.update or 0, None
     if beginning is not None:
         p = with_number(p, change.free, beginning * getattr(p, change.free))
+    if since or p.forgets:  # then it does not matter what was done before
+        case = case.later()
     one, all_of_them = range(at, at + 1), range(at, at + BEYOND + 1)
     least, most = (-np.inf, np.inf) if change.kind in SIGNED else LIMITS.get(change.free, (-np.inf, np.inf))
     for updates in [*([one, one] if beginning is None else []), *[all_of_them] * TURNS]:

@@ -1,18 +1,22 @@
 """Another start, and other items: differences that are not in how an update is made."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, pairwise, repeat
+from typing import TypeVar
 
 import numpy as np
 
 from comparisons.case import BEYOND, Case, gap
 from comparisons.comparison import other_batches
-from comparisons.evidence import COMPUTED, Evidence, starts
+from comparisons.evidence import COMPUTED, Evidence, Step, starts
+from comparisons.mixture import mixed
 from comparisons.practice import Change, Explanation, predict
 from reference.data import Dataset
-from reference.experiment import INITIAL_LIMIT, Batch, Experiment, draw, draw_parameters, updates_of
+from reference.experiment import INITIAL_LIMIT, Batch, Experiment, Memory, draw, draw_parameters, updates_of
+
+Made = TypeVar("Made", int, tuple[int, ...])  # what an update is made from: a batch or an item by its number, or items
 
 
 def of_start(evidence: Evidence) -> Iterator[Explanation]:
@@ -50,29 +54,69 @@ def other_items(case: Case) -> Iterator[Explanation]:
     data, experiment = case.evidence.data, case.evidence.experiment
     if data is None or experiment is None:
         return
-    began, since, ended = case.steps[0].update, case.update or 0, case.steps[-1].update
-    epoch = updates_of(replace(experiment, epochs=1), data)
-    planned = dict(
-        islice(enumerate(draw(experiment, data)[1], start=1), max(0, began - epoch), ended + max(epoch, BEYOND))
-    )
-    found, residual = made_from(case, planned)
-    lost = sorted(set(range(since, found[-1])) - set(found)) if found else []
-    if lost and all(one < other for one, other in pairwise(found)):
+    for look in (planned, single_items, other_orders, any_items):
+        words, residual, last = look(case, experiment, data)
+        if words:
+            change = Change("order", words, case.evidence.base)
+            yield Explanation(change, None, residual, (case.steps[0].update, last))
+            return
+
+
+Found = tuple[str, float, int]  # in words, empty where nothing fits; the residual; the last update that was predicted
+
+
+def planned(case: Case, experiment: Experiment, data: Dataset) -> Found:
+    """The planned batches, up to an epoch from their turn: without some, or in another order."""
+    began, ended, epoch = case.steps[0].update, case.steps[-1].update, updates_of(replace(experiment, epochs=1), data)
+    batches = enumerate(draw(experiment, data)[1], start=1)
+    near = dict(islice(batches, max(0, began - epoch), ended + max(epoch, BEYOND)))
+    found, residual = made_from(case, lambda step, memory: near)
+    rising = all(one < other for one, other in pairwise(found))
+    lost = sorted(set(range(case.update or 0, found[-1])) - set(found)) if found and rising else []
+    words = ""
+    if lost:
         words = f"the planned batches without {', '.join(map(str, lost))}"
-    elif experiment.batch_size == 1:
-        items = {n: (data.x_train[n : n + 1], data.t_train[n : n + 1]) for n in range(len(data.x_train))}
-        found, residual = made_from(case, items)
-        words = f"items in another order: {listed(found)}"
-    elif found:
+    elif found and experiment.batch_size > 1:  # else the items say more
         words = f"the planned batches in another order: {listed(found)}"
-    else:
-        tried = ((words, *made_from(case, first(order, ended), True)) for words, order in orders(experiment, data))
-        words, found, residual = next((one for one in tried if one[1]), ("", [], 0.0))
-    if found:
-        yield Explanation(Change("order", words, case.evidence.base), None, residual, (began, ended))
+    return words, residual, ended
+
+
+def single_items(case: Case, experiment: Experiment, data: Dataset) -> Found:
+    """Items, where a batch is one."""
+    if experiment.batch_size > 1:
+        return "", 0.0, 0
+    items = {n: (data.x_train[n : n + 1], data.t_train[n : n + 1]) for n in range(len(data.x_train))}
+    found, residual = made_from(case, lambda step, memory: items)
+    return f"items in another order: {listed(found)}" if found else "", residual, case.steps[-1].update
+
+
+def other_orders(case: Case, experiment: Experiment, data: Dataset) -> Found:
+    """Batches of the items in another order that a program may have."""
+    last = case.steps[-1].update
+    for words, order in orders(experiment, data):
+        batches = dict(islice(enumerate(order, start=1), last))
+        found, residual = made_from(case, in_turn(batches))
+        if found:
+            return words, residual, last
+    return "", 0.0, 0
+
+
+def any_items(case: Case, experiment: Experiment, data: Dataset) -> Found:
+    """Batches of any items; Adam's update does not tell the gradient, and so not the items either."""
+    if (
+        experiment.optimizer == "adam"
+        or len(data.x_train) * sum(map(np.size, case.steps[0].before.values())) > MOST_SLOPES
+    ):
+        return "", 0.0, 0
+    few = replace(case, steps=[step for step in case.steps if step.update < (case.update or 0) + FEW])
+    found, residual = made_from(few, lambda step, memory: mixed(case, step, memory, data))
+    words = f"batches of other items: {listed(found[0])} in the first" if found else ""
+    return words, residual, few.steps[-1].update
 
 
 OTHER_SEEDS = range(100)
+FEW = 5  # updates, of which all items are looked for
+MOST_SLOPES = 10_000_000  # numbers in the gradients of all items
 
 
 def orders(experiment: Experiment, data: Dataset) -> Iterator[tuple[str, Iterator[Batch]]]:
@@ -84,11 +128,6 @@ def orders(experiment: Experiment, data: Dataset) -> Iterator[tuple[str, Iterato
     for seed in OTHER_SEEDS:
         order = shuffled(replace(experiment, seed=seed), count, afresh=False)
         yield f"items in another order: that of the seed {seed}", in_order(order, experiment, data)
-
-
-def first(batches: Iterator[Batch], count: int) -> dict[int, Batch]:
-    """So many of them, by the number of the update."""
-    return dict(islice(enumerate(batches, start=1), count))
 
 
 def shuffled(experiment: Experiment, count: int, afresh: bool) -> Iterator[Sequence[int]]:
@@ -110,28 +149,31 @@ def in_order(order: Iterator[Sequence[int]], experiment: Experiment, data: Datas
             yield data.x_train[rows], data.t_train[rows]
 
 
-def listed(numbers: list[int]) -> str:
+def listed(numbers: Sequence[int]) -> str:
     """The first eight."""
     return f"{', '.join(map(str, numbers[:8]))}{', …' * (len(numbers) > 8)}"
 
 
-def made_from(case: Case, batches: Mapping[int, Batch], in_turn: bool = False) -> tuple[list[int], float]:
-    """Which of these each update since then was made from, and the largest residual; none if one is from none.
+Choices = Callable[[Step, Mapping[str, Memory]], Mapping[Made, Batch]]  # for a step and what is remembered before it
 
-    in_turn: the batch of its own number alone is tried.
-    """
-    base, memory = case.evidence.base, case.memory
-    residual, found = 0.0, []
+
+def in_turn(batches: Mapping[int, Batch]) -> Choices[int]:
+    """For every update the batch of its number."""
+    return lambda step, memory: {step.update: batches[step.update]}
+
+
+def made_from(case: Case, choices: Choices[Made]) -> tuple[list[Made], float]:
+    """Which of its choices each update since then was made from, and the largest residual; none if one is from none."""
+    base, case = case.evidence.base, case.later()
+    memory, residual, found = case.memory, 0.0, list[Made]()
     for step in case.steps:
-        if step.update < (case.update or 0):
-            _, memory = predict(base, step.before, step.gradients[""](), memory, step.update - 1)
-            continue
-        those = {step.update: batches[step.update]} if in_turn else batches
-        tried = ((n, *predict(base, step.before, step.of_items(*b), memory, step.update - 1)) for n, b in those.items())
-        fitting = next((one for one in tried if max(case.misfit(step, one[1]).values()) <= 1), None)
-        if fitting is None:
+        for made, items in choices(step, memory).items():
+            predicted, remembered = predict(base, step.before, step.of_items(*items), memory, step.update - 1)
+            if max(case.misfit(step, predicted).values()) <= 1:
+                found.append(made)
+                residual = max(residual, gap(step, predicted))
+                break
+        else:
             return [], 0.0
-        number, predicted, memory = fitting
-        found.append(number)
-        residual = max(residual, gap(step, predicted))
+        memory = remembered
     return found, residual

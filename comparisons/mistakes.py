@@ -16,7 +16,7 @@ Clip = Callable[[State, float], State]  # (gradients, limit) -> gradients
 
 
 def clip_together(slopes: State, limit: float) -> State:
-    """G min(1, limit / ‖G‖₂), G being the gradients of all parameters together: torch's clip_grad_norm_."""
+    """G min(1, limit / ‖G‖₂), G being the gradients of all parameters together."""
     norm = float(np.sqrt(sum(np.square(g).sum() for g in slopes.values())))
     return {name: g * (limit / max(norm, limit)) for name, g in slopes.items()}
 
@@ -36,6 +36,15 @@ CLIPS: dict[str, Clip] = {
     "each parameter's to the norm {value:.4g}": clip_each,
     "each value to {value:.4g}": clip_values,
 }
+
+
+def clip_together_as_torch(slopes: State, limit: float) -> State:
+    """G min(1, limit / (‖G‖₂ + 1e-6)): torch's clip_grad_norm_, to the last bits."""
+    norm = float(np.sqrt(sum(np.square(g).sum() for g in slopes.values())))
+    return {name: g * min(1.0, limit / (norm + 1e-6)) for name, g in slopes.items()}
+
+
+OF_TORCH = {"to the norm {value:.4g}": clip_together_as_torch}
 
 
 def sign_of_zero_is_one(w: np.ndarray, g: np.ndarray, lamda: float) -> np.ndarray:
@@ -130,10 +139,19 @@ def nesterov(w: np.ndarray, g: np.ndarray, lr: float, beta: float, m: np.ndarray
     return w - lr * (g + beta * m), (m,)
 
 
-def dampened(w: np.ndarray, g: np.ndarray, lr: float, beta: float, m: np.ndarray | None = None) -> Stepped:
-    """m⁺ = β m + (1 − β) g,  v = w − η m⁺,  but m = g in the first update: torch's dampening = β."""
-    m = g if m is None else beta * m + (1 - beta) * g
-    return w - lr * m, (m,)
+def dampened(by: float) -> OptimizerStep:
+    """m⁺ = β m + (1 − dampening) g,  v = w − η m⁺,  but m = g in the first update: torch.optim.SGD."""
+
+    def step(w: np.ndarray, g: np.ndarray, lr: float, beta: float, m: np.ndarray | None = None) -> Stepped:
+        m = g if m is None else beta * m + (1 - by) * g
+        return w - lr * m, (m,)
+
+    return step
+
+
+def dampened_by_beta(w: np.ndarray, g: np.ndarray, lr: float, beta: float, *memory: Any) -> Stepped:
+    """As dampened, by β: what is remembered is a mean."""
+    return dampened(beta)(w, g, lr, beta, *memory)
 
 
 def averaged(w: np.ndarray, g: np.ndarray, lr: float, beta: float, m: np.ndarray | float = 0.0) -> Stepped:
@@ -186,7 +204,6 @@ OTHER_STEPS: dict[str, OptimizerStep] = {
     "SGD whose gradients are never cleared (zero_grad is missing)": accumulated,
     "AdamW with its own weight decay, 0.01": adamw,
     "Nesterov momentum": nesterov,
-    "momentum with dampening": dampened,
     "momentum of (1 − β) g": averaged,
 }
 WITHOUT_BETA = (sgd, accumulated, rmsprop, adagrad)  # there is no β to be fitted

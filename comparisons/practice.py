@@ -11,10 +11,21 @@ from itertools import combinations
 
 import numpy as np
 
-from comparisons.mistakes import AT_ZERO, CLIPS, OTHER_STEPS, OTHER_STYLES, WITHOUT_BETA, Clip, State
+from comparisons.mistakes import (
+    AT_ZERO,
+    CLIPS,
+    OF_TORCH,
+    OTHER_STEPS,
+    OTHER_STYLES,
+    WITHOUT_BETA,
+    Clip,
+    State,
+    dampened,
+    dampened_by_beta,
+)
 from reference.experiment import NOTHING, SCHEDULES, Experiment, Memory
 from reference.l1 import STYLES, Style
-from reference.optimizers import OPTIMIZERS, OptimizerStep, sgd
+from reference.optimizers import OPTIMIZERS, OptimizerStep, momentum, sgd
 from reference.train import Rule, update_weight
 
 
@@ -27,6 +38,7 @@ class Practice:
     style: Style
     step: OptimizerStep
     beta: float = 0.9
+    dampening: float = 0.0  # of momentum
     l2: float = 0.0
     lr_schedule: str = "constant"
     lamda_schedule: str = "constant"
@@ -59,8 +71,8 @@ def practice(experiment: Experiment, weights: tuple[str, ...]) -> Practice:
         experiment.lamda,
         STYLES[experiment.style],
         OPTIMIZERS[experiment.optimizer],
-        experiment.momentum,
-        experiment.l2,
+        beta=experiment.momentum,
+        l2=experiment.l2,
         lr_schedule=experiment.lr_schedule,
         lamda_schedule=experiment.lamda_schedule,
         weights=weights,
@@ -75,7 +87,7 @@ def predict(
     """The parameters after an update that this many came before, and what is remembered of each."""
     lr, lamda = p.lr * SCHEDULES[p.lr_schedule](updates), p.lamda * SCHEDULES[p.lamda_schedule](updates)
     given = {name: p.scale * g for name, g in slopes.items()}
-    style = p.style
+    style, step = p.style, dampened(p.dampening) if p.dampening else p.step
     if p.clip:
         if style.on_gradient and not p.clip_before:  # what the optimizer is given is clipped, L1 with it
             given = {
@@ -89,7 +101,7 @@ def predict(
         if name in p.still:
             after[name], remembered[name] = w, NOTHING
             continue
-        by = Rule(style if name in p.penalised else Style(), p.step, p.beta, p.l2 if name in p.decayed else 0.0)
+        by = Rule(style if name in p.penalised else Style(), step, p.beta, p.l2 if name in p.decayed else 0.0)
         known, strength = memory.get(name, NOTHING), lamda * p.penalised.get(name, 0.0)
         after[name], of_step, of_style = update_weight(w, given[name], lr, strength, by, known)
         if p.decay and name in p.decayed:
@@ -168,8 +180,14 @@ def changes(
         if step is not base.step:
             free = "" if step in WITHOUT_BETA else "beta"
             yield Change("optimizer", name, replace(base, step=step), free)
+    yield Change("dampening", "", replace(base, step=momentum), "dampening")
     yield Change("β", "", base, "beta")
-    for name, clip in CLIPS.items():
+    yield from clipped(base, CLIPS)
+
+
+def clipped(base: Practice, clips: Mapping[str, Clip]) -> Iterator[Change]:
+    """Gradients clipped to a limit, which is fitted."""
+    for name, clip in clips.items():
         tight = replace(base, clip=clip, limit=1e-6)  # so tight that every update is clipped, and linear in the limit
         if base.pulls and base.style.on_gradient:
             yield Change("clipping", f"{name}, L1 inside", tight, "limit")
@@ -205,11 +223,13 @@ def l1_added(base: Practice, known: bool, styles: Mapping[str, Style]) -> Iterat
             yield Change("L1 added" if known else "L1, relative", name, replace(base, style=style, lamda=1e-3), "lamda")
 
 
-def both(base: Practice) -> Iterator[Change]:
-    """Two things at once: another style, with another λ."""
+def rarer(base: Practice) -> Iterator[Change]:
+    """What is looked for where none of these fits: two things at once, and the finer points of a library."""
     for name, style in STYLES.items():
         if base.pulls and style not in (base.style, NO_L1):
             yield Change("style and λ", name, replace(base, style=style), "lamda")
+    yield Change("optimizer", "momentum with dampening β", replace(base, step=dampened_by_beta), "beta")
+    yield from clipped(base, OF_TORCH)
 
 
 def parts_of(weights: list[str]) -> Iterator[tuple[str, ...]]:

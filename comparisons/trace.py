@@ -48,9 +48,10 @@ def digest(arrays: Iterable[ArrayLike]) -> bytes:
     """BLAKE2b, 16 bytes, of the arrays' values as float32, one after another, each row-major.
 
     Values are rounded to the nearest float32: two float64 runs that differ by rounding errors have equal digests, but
-    for a value on a rounding tie. +0 and −0 are different bits.
+    for a value on a rounding tie. +0 and −0 are different bits; what is too large for float32 is infinite.
     """
-    rounded = np.concatenate([np.ravel(array) for array in arrays], dtype=np.float32, casting="same_kind")
+    with np.errstate(over="ignore"):
+        rounded = np.concatenate([np.ravel(array) for array in arrays], dtype=np.float32, casting="same_kind")
     return hashlib.blake2b(rounded.data, digest_size=DIGEST_SIZE).digest()
 
 

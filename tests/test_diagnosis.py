@@ -9,6 +9,7 @@ import torch
 
 import torch_impl.train
 from comparisons.evidence import COMPUTED, DERIVED, RECORDED, RELATIVE, as_parameters, as_state
+from comparisons.mixture import nonnegative
 from comparisons.recorders.plain import Recorder
 from comparisons.tables.compare import words
 from comparisons.trace import open_trace
@@ -316,6 +317,43 @@ def test_another_order_of_batches(trace, data, order):
     assert says(result)[0].startswith(sentence)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "with replacement"])
+def test_the_items_of_any_batch_are_told(trace, data, twice, reduction):
+    """Drawn by a generator that nobody here knows: each update is a mixture of gradients that only these items have."""
+    e, generator = replace(BATCHES, reduction=reduction, style="tack_on"), np.random.default_rng(5)
+    rows = [generator.choice(200, 8, replace=twice) for _ in range(20)]
+    other = fold(step, draw(e, data)[0], ((data.x_train[row], data.t_train[row]) for row in rows), e)
+    result = found(trace("r", train(e, data)), trace("c", other), e, data)
+    items = ", ".join(map(str, sorted(rows[0])))
+
+    assert [f"from update 1 on, the candidate is given batches of other items: {items} in the first"] == says(result)
+    assert (1, 5) == result.diagnosis.explanations[0].updates
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shares"),
+    [((300, 200), [100, 200]), ((200, 300), [0, 250]), ((-300, -200), [0, 0])],
+    ids=["mixture", "outside", "none"],
+)
+def test_shares_of_a_mixture_are_not_negative(wanted, shares):
+    """Of (1, 0) and (1, 1): what is a mixture is told; (200, 300) is nearest to 250 (1, 1) without any (1, 0)."""
+    assert shares == pytest.approx(nonnegative(np.array([[1.0, 1.0], [0.0, 1.0]]), np.array(wanted, float)))
+
+
+def test_clipping_as_torch_has_it_to_the_last_bits(trace, data):
+    """clip_grad_norm_ divides by the norm + 1e-6: without rounding to float32 that can be seen."""
+    e = replace(EXPERIMENT, precision="float64")
+    fault = in_torch.ClippedWithL1(e, data)
+    states = [
+        fault.arrays(),
+        *(fault.update(*map(torch.from_numpy, batch)) or fault.arrays() for batch in fault.batches),
+    ]
+    result = found(trace("r", train(e, data)), trace("c", states), e, data)
+
+    assert ["the candidate's gradients are clipped: to the norm 0.05, L1 inside"] == says(result)
+
+
 def test_l2_that_is_missing_or_twice_as_large(trace, data):
     """Beside a λ₂ that was asked for."""
     e = replace(EXPERIMENT, l2=0.01)
@@ -462,3 +500,15 @@ def test_a_late_parting_is_found_in_the_same_time(trace, data, updates):
 def test_torch_computes_in_one_thread():
     """Else the runs above would not be repeatable."""
     assert 1 == torch.get_num_threads()
+
+
+def test_a_candidate_that_stops_being_finite(trace, data):
+    """Nothing explains it, and it is said that it is so, at the update from which on it is."""
+    states = [as_state(parameters) for parameters in train(EXPERIMENT, data)]
+    broken = [
+        {name: w * np.nan for name, w in state.items()} if update > 3 else state for update, state in enumerate(states)
+    ]
+    result = found(trace("r", states), trace("c", broken), EXPERIMENT, data)
+
+    assert (4, []) == (result.diagnosis.update, says(result))
+    assert "not known: the candidate is not finite there; update 4 of W1, b1, W2, b2 fits none" in report(result)

@@ -63,6 +63,24 @@ def test_pytorch_every_parameter_after_every_step(tmp_path, style):
     assert [digest([x.numpy(), t.numpy()]) for x, t in items()] == [bytes(d) for d in trace.read("digest:batch")[1:]]
 
 
+@pytest.mark.parametrize("set_to_none", [True, False], ids=["grad none", "grad zeroed"])
+def test_pytorch_what_is_done_after_the_step_belongs_to_the_update(tmp_path, set_to_none):
+    """L1 by hand after optimizer.step(), and gradients that are cleared then: w ± 1, g 2, η 1/8, λ 1/4."""
+    w = nn.Parameter(torch.tensor([1.0, -1.0], dtype=torch.float64))
+    optimizer = torch.optim.SGD([w], lr=0.125)
+    with record(tmp_path / "r.npz", {"w": w}, optimizer, gradients=True):
+        for _ in range(2):
+            (2 * w).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none)
+            with torch.no_grad():
+                w -= 0.25 * w.sign()
+    trace = open_trace(tmp_path / "r.npz")
+
+    assert [[1, -1], [0.5, -1], [0, -1]] == trace.read("w").tolist()
+    assert [[2, 2], [2, 2]] == trace.read("gradient:w")[1:].tolist()
+
+
 def test_pytorch_gradients_and_optimizer_state(tmp_path):
     """On request; a frozen parameter has the gradient 0."""
     model = model_of()
@@ -88,11 +106,12 @@ def test_pytorch_detaches(tmp_path):
     train(model, optimizer)
 
     assert 6 == open_trace(tmp_path / "r.npz").rows
+    assert not optimizer._optimizer_step_pre_hooks
     assert not optimizer._optimizer_step_post_hooks
 
 
 def test_pytorch_an_error_while_training_leaves_a_trace(tmp_path):
-    """Up to the last step."""
+    """Of all updates but the last, which it may have cut short."""
     model = model_of()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
@@ -104,7 +123,7 @@ def test_pytorch_an_error_while_training_leaves_a_trace(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
 
-    assert 6 == open_trace(tmp_path / "r.npz").rows
+    assert 5 == open_trace(tmp_path / "r.npz").rows
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)

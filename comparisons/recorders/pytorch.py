@@ -1,10 +1,13 @@
-"""Record a PyTorch model while it trains: attach to its optimizer, once everything else is.
+"""Record a PyTorch model while it trains: attached to its optimizer.
 
-with record("run.npz", model, optimizer) as trace:
-for x, t in batches:
-trace.batch(x, t)          # optional: what was learnt from
-...
-optimizer.step()           # recorded after every step, with all that hooks do to it
+    with record("run.npz", model, optimizer) as trace:
+        for x, t in batches:
+            trace.batch(x, t)          # optional: what was learnt from
+            ...
+            optimizer.step()
+            ...                        # L1 by hand, rounding: what is done after the step belongs to the update
+
+A state is recorded when the next step begins, and the last one at the end of the block.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +24,7 @@ from comparisons.recorders.plain import Recorder
 
 
 class Attached:
-    """A recorder's hook on an optimizer."""
+    """A recorder's hooks on an optimizer."""
 
     def __init__(
         self,
@@ -36,18 +39,29 @@ class Attached:
         self._optimizer = optimizer
         self._gradients, self._optimizer_state = gradients, optimizer_state
         self._items: list[np.ndarray] | None = None
+        self._made: dict[str, Any] | None = None  # of the update that the parameters are after, beside them
         self._shared: dict[str, np.ndarray] = {}
         self._places: dict[str, int | None] = {}
         self._trace.update(self._arrays())
-        self._handle = optimizer.register_step_post_hook(self._after_step)
+        self._handles = (
+            optimizer.register_step_pre_hook(self.write),
+            optimizer.register_step_post_hook(self._after_step),
+        )
 
     def batch(self, *arrays: Tensor | np.ndarray) -> None:
         """The items of the next step."""
         self._items = [np.asarray(array.detach().cpu() if isinstance(array, Tensor) else array) for array in arrays]
 
     def detach(self) -> None:
-        """Take the hook off; the optimizer is a stock one again."""
-        self._handle.remove()
+        """Take the hooks off; the optimizer is a stock one again."""
+        for handle in self._handles:
+            handle.remove()
+
+    def write(self, *_: object) -> None:
+        """Record the update, if there was one."""
+        if self._made is not None:
+            self._trace.update(self._arrays(), **self._made)
+            self._made = None
 
     def _arrays(self) -> dict[str, np.ndarray]:
         """The parameters; an array that shares a parameter's memory is kept until the parameter moves elsewhere."""
@@ -58,19 +72,18 @@ class Attached:
         return self._shared
 
     def _after_step(self, *_: object) -> None:
-        gradients = optimizer = None
+        self._made = {"batch": self._items}
+        self._items = None
         if self._gradients:
-            gradients = {n: as_array(p if p.grad is None else p.grad) for n, p in self._parameters.items()}
-            gradients |= {n: np.zeros(p.shape) for n, p in self._parameters.items() if p.grad is None}
+            slopes = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in self._parameters.items()}
+            self._made["gradients"] = {name: as_array(slope).copy() for name, slope in slopes.items()}
         if self._optimizer_state:
-            optimizer = {
-                f"{key}:{name}": as_array(value)
+            self._made["optimizer"] = {
+                f"{key}:{name}": as_array(value).copy()
                 for name, p in self._parameters.items()
                 for key, value in self._optimizer.state.get(p, {}).items()
                 if isinstance(value, Tensor)
             }
-        self._trace.update(self._arrays(), gradients=gradients, optimizer=optimizer, batch=self._items)
-        self._items = None
 
 
 def shared(tensor: Tensor) -> bool:
@@ -98,16 +111,17 @@ def record(
     every: int | None = None,
     window: tuple[int, int] | None = None,
 ) -> Iterator[Attached]:
-    """Every parameter of a module, or of named tensors, at the start and after every optimizer.step() in the block.
+    """Every parameter of a module, or of named tensors, at the start and after every update in the block.
 
     gradients: also what is in .grad after the step. optimizer_state: also the tensors of optimizer.state. every, window
     and what is raised: as of Recorder.
-    A step that GradScaler skips is no step. Hooks act in the order in which they were attached: record last.
+    A step that GradScaler skips is no step. An error while training loses the update that it may have cut short.
     """
     versions = f"PyTorch {torch.__version__}"
     with Recorder(path, framework=versions, experiment=experiment, every=every, window=window) as trace:
         attached = Attached(trace, model, optimizer, gradients, optimizer_state)
         try:
             yield attached
+            attached.write()
         finally:
             attached.detach()

@@ -199,6 +199,7 @@ SENTENCES = {
     "λ₂": "the {side}'s λ₂ is {value:.4g}{factor}",
     "L2": "the {side} adds L2, {what}, λ₂ = {value:.4g}",
     "optimizer": "the {side}'s optimizer is {what}{beta}",
+    "dampening": "the {side}'s optimizer is momentum with dampening {value:.4g}, β = {asked_beta:.4g}",
     "β": "the {side}'s β is {value:.4g}{factor}",
     "clipping": "the {side}'s gradients are clipped: {what}",
 }
@@ -218,6 +219,7 @@ def words(evidence: Evidence, found: Diagnosis, explanation: Explanation) -> str
         formula=f"{what}, {NAMED_STYLES[what].formula}" if what in NAMED_STYLES else what,
         asked=style_name(base),
         value=value,
+        asked_beta=base.beta,
         beta="" if value is None else f", β = {value:.4g}",
         factor=factor(evidence, change.kind, value, asked),
         update=found.update,
@@ -239,12 +241,10 @@ def factor(evidence: Evidence, kind: str, value: float | None, asked: float) -> 
     if kind == "η":
         e = None  # that η is η times what was asked for is an accident
     if e:
-        units |= {"η": e.lr, "B": float(e.batch_size)}
+        weights = [o for o in evidence.comparison.outcomes if o.pair.reference in evidence.base.penalised]
+        units |= {"η": e.lr, "B": float(e.batch_size), "the number of weights": float(sum(o.elements for o in weights))}
     if e and e.optimizer == "momentum":
         units["(1 − β)"] = 1 - e.momentum
-        units["the number of weights"] = float(
-            sum(o.elements for o in evidence.comparison.outcomes if o.pair.reference in evidence.base.penalised)
-        )
     if e and evidence.data:
         units["n"] = float(len(evidence.data.x_train))
     named = {"−1": -1.0}

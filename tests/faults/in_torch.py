@@ -77,6 +77,13 @@ class MeanOfL1Loss(Right):
         return self.e.lamda * sum(nn.functional.l1_loss(w, torch.zeros_like(w)) for w in self.weights())
 
 
+class MeanOfAllWeights(Right):
+    """λ times the mean of all |w|."""
+
+    def penalty(self):
+        return self.e.lamda * torch.cat([w.flatten() for w in self.weights()]).abs().mean()
+
+
 class AllParameters(Right):
     """model.parameters(), biases among them."""
 
@@ -277,6 +284,17 @@ class LastBatchDropped(Right):
         self.batches = ((x, t) for x, t in self.batches if len(x) == experiment.batch_size)
 
 
+class LoaderShuffles(Right):
+    """A DataLoader of the same seed shuffles with a generator of its own."""
+
+    def __init__(self, experiment, data):
+        super().__init__(experiment, data)
+        items = torch.utils.data.TensorDataset(torch.from_numpy(data.x_train), torch.from_numpy(data.t_train))
+        generator = torch.Generator().manual_seed(experiment.seed)
+        loader = torch.utils.data.DataLoader(items, experiment.batch_size, shuffle=True, generator=generator)
+        self.batches = ((x.numpy(), t.numpy()) for _ in range(experiment.epochs) for x, t in loader)
+
+
 class StepLR(Right):
     """A tenth of η after the first epoch."""
 
@@ -306,6 +324,13 @@ class NesterovForMomentum(Right):
 
     def make_optimizer(self):
         return torch.optim.SGD(self.model.parameters(), lr=self.e.lr, momentum=0.9, nesterov=True)
+
+
+class DampenedMomentum(Right):
+    """dampening=0.5, where momentum was asked for."""
+
+    def make_optimizer(self):
+        return torch.optim.SGD(self.model.parameters(), lr=self.e.lr, momentum=0.9, dampening=0.5)
 
 
 class AnotherMomentum(Right):
