@@ -64,10 +64,12 @@ class Case:
     def tolerance(self, step: Step, name: str) -> np.ndarray:
         """How far a right prediction may be from each element: its rounding, and that of its arithmetic.
 
-        2 ε max(|before|, |after|) of the element, ε of the grid that runs are rounded to, and beside that 64 ε of
-        float64 and of the largest element. loose: arithmetic on that grid, too: 64 ε of the largest element.
+        2 ε max(|before|, |after|) of the element, ε of the grid that runs are rounded to, with the reference's after
+        among them, where the gradient was worked out from that; beside that 64 ε of float64 and of the largest element.
+        loose: arithmetic on that grid, too: 64 ε of the largest element.
         """
         size = np.maximum(np.abs(step.before[name]), np.abs(step.after[name]))
+        size = np.maximum(size, np.abs(step.told_by.get(name, 0.0)))
         largest = max(float(size.max(initial=0.0)), 1e-3)
         arithmetic = NOISE_ULPS * np.finfo(np.float64).eps * largest + 8 * step.slack.get(name, 0.0)
         eps = self.evidence.eps

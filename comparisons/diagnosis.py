@@ -97,7 +97,7 @@ def explanations(case: Case) -> list[Explanation]:
     zeros = any((step.before[name] == 0).any() for step in case.steps for name in base.penalised)
     looked_for = list(changes(base, shapes, variants, still, case.evidence.known, zeros))
     free = [change for change in looked_for if change.free]
-    multiplied = [change for change in free if change.kind in ("λ", "loss", "λ₂")]
+    multiplied = [change for change in free if change.kind in ("λ", "loss", "λ₂", "clipping")]
     late = update - case.steps[0].update >= LATE
     always = [change for change in looked_for if not (late and change.kind in AT_ONCE)]
     found = [e for change in always if (e := explain(case, change))]

@@ -20,7 +20,7 @@ from reference.data import Dataset, InputError
 from reference.experiment import SCHEDULES, Batch, Experiment, Memory, draw
 from reference.l1 import STYLES
 from reference.network import DELTAS, backward, forward, softmax
-from reference.optimizers import sgd
+from reference.optimizers import adam, sgd
 from reference.train import REDUCTIONS, gradients
 
 Side = Literal["reference", "candidate"]
@@ -45,6 +45,7 @@ class Step:
     gradients: Mapping[str, Callable[[], State]]  # by name; "" is the data gradient as it should be
     slack: Mapping[str, float]  # how far apart both runs were before it, where the gradient is of the reference's state
     blind: Mapping[str, np.ndarray] = field(default_factory=dict)  # elements of which the gradient is not known
+    told_by: State = field(default_factory=dict)  # the rounded state that the gradient was worked out from, if it was
     of_items: Callable[[np.ndarray, np.ndarray], State] = lambda x, t: {}  # the gradient of other items, if computed
 
 
@@ -97,7 +98,8 @@ def gather(
             return found(base, COMPUTED, True, experiment, data, mine, side, steps)
         recorded = [f"gradient:{name}" for name in shapes]
         if all(name in comparison.reference.columns for name in recorded):
-            told = partial(with_recorded, comparison, recorded, base, side)
+            noise = NOISE**2 if base.step is adam and not either else NOISE  # Adam enlarges what a gradient is off
+            told = partial(with_recorded, comparison, recorded, base, side, noise)
             return found(base, RECORDED, True, experiment, None, either, side, told)
     if experiment.optimizer == "adam":  # its update does not tell the gradient
         return found(
@@ -203,9 +205,8 @@ def with_computed(
             after,
             moment.reference[0],
             found,
-            {},
-            {},
-            partial(computed, before, experiment=experiment),
+            slack={},
+            of_items=partial(computed, before, experiment=experiment),
         )
 
 
@@ -252,11 +253,13 @@ def numbered(batches: Iterator[Batch]) -> Callable[[int], dict[int, Batch] | Non
     return around
 
 
-def with_recorded(comparison: Comparison, names: Sequence[str], base: Practice, side: Side, since: int) -> Steps:
+def with_recorded(
+    comparison: Comparison, names: Sequence[str], base: Practice, side: Side, noise: float, since: int
+) -> Steps:
     """Gradients that the reference recorded, without the penalty, where that was a part of them."""
     for moment in moments(comparison, since, names):
         known, (before, after) = moment.reference[0], moment.of(side)
-        if not near(known, before):
+        if not near(known, before, noise):
             return
         given = {name.partition(":")[2]: moment.extra[name] for name in names}
         slopes = {name: g - of_penalty(base, name, known[name], moment.update - 1) for name, g in given.items()}
@@ -278,12 +281,12 @@ def with_derived(comparison: Comparison, base: Practice, since: int) -> Steps:
     """
     memory: Mapping[str, Memory] = {}
     for update, (known, expected), (before, after), _ in moments(comparison, since):
-        if not near(known, before):
+        if not near(known, before, NOISE):
             return
         slopes = undone(base, known, expected, memory, update - 1)
         predicted, memory = predict(base, known, slopes, memory, update - 1)
         held = {name: not_told(predicted[name], expected[name]) for name in base.penalised if base.pulls}
-        yield Step(update, before, after, known, {"": partial(State, slopes)}, apart(known, before), held)
+        yield Step(update, before, after, known, {"": partial(State, slopes)}, apart(known, before), held, expected)
 
 
 def undone(base: Practice, before: State, after: State, memory: Mapping[str, Memory], updates: int) -> State:
@@ -300,10 +303,10 @@ def not_told(predicted: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return (expected == 0) | (np.abs(predicted - expected) > NOISE**2 * np.abs(expected).max(initial=0.0))
 
 
-def near(one: State, other: State) -> bool:
+def near(one: State, other: State, noise: float) -> bool:
     """Are two states so near each other that a gradient of the one is one of the other, but for noise?"""
     gaps = apart(one, other)
-    return all(gaps[name] <= NOISE * np.abs(w).max(initial=0.0) for name, w in one.items())
+    return all(gaps[name] <= noise * np.abs(w).max(initial=0.0) for name, w in one.items())
 
 
 def apart(one: State, other: State) -> dict[str, float]:

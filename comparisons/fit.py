@@ -32,7 +32,7 @@ TURNS = 6  # of secants over all updates, at the most
 STANDS = 1e-6  # where the number changes by so little of itself, it stands still
 
 
-# times the practice's own number: where to begin, if the update in which the runs part does not tell it
+# times the practice's own number (of a limit: 1): where to begin, if the update in which the runs part does not tell it
 BEGINNINGS = (1.0, 0.1, 0.01, 0.001, 10.0, 100.0)
 
 
@@ -44,7 +44,8 @@ def fitted(case: Case, change: Change, since: int, beginning: float | None) -> f
     """
     p, at, value = change.practice, case.update or 0, None
     if beginning is not None:
-        p = with_number(p, change.free, beginning * getattr(p, change.free))
+        own = 1.0 if change.free == "limit" else getattr(p, change.free)
+        p = with_number(p, change.free, beginning * own)
     if since or p.forgets:  # then it does not matter what was done before
         case = case.later()
     one, all_of_them = range(at, at + 1), range(at, at + BEYOND + 1)

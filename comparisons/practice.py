@@ -158,7 +158,7 @@ def changes(
     biases = [name for name in shapes if name not in base.weights]
     for name in variants:
         yield Change("items" if name in AROUND else "gradient", name, replace(base, gradient=name))
-    yield from of_l1(base, biases, shapes, styles) if base.pulls else l1_added(base, known, styles)
+    yield from of_l1(base, biases, shapes, styles) if base.pulls else l1_added(base, biases, known, styles)
     if still:
         yield Change("not trained", ", ".join(still), replace(base, still=frozenset(still)))
     for name in SCHEDULES:
@@ -216,11 +216,15 @@ def of_l1(
     yield Change("λ of each", "divided by the number of elements of each weight", replace(base, penalised=sizes))
 
 
-def l1_added(base: Practice, known: bool, styles: Mapping[str, Style]) -> Iterator[Change]:
-    """L1 where there should be none. With η and λ unknown all styles look like the penalty."""
-    for name, style in styles.items() if known else [("penalty", STYLES["penalty"])]:
-        if style is not base.style:
-            yield Change("L1 added" if known else "L1, relative", name, replace(base, style=style, lamda=1e-3), "lamda")
+def l1_added(base: Practice, biases: list[str], known: bool, styles: Mapping[str, Style]) -> Iterator[Change]:
+    """L1 where there should be none. With η and λ unknown all styles look like the penalty, here or there."""
+    weights, some = list(base.penalised), replace(base, style=STYLES["penalty"], lamda=1e-3)
+    if known:
+        for name, style in styles.items():
+            yield Change("L1 added", name, replace(some, style=style), "lamda")
+    else:
+        for part in (weights, biases, *parts_of(weights)):
+            yield Change("L1, relative", ", ".join(part), replace(some, penalised=dict.fromkeys(part, 1.0)), "lamda")
 
 
 def rarer(base: Practice) -> Iterator[Change]:

@@ -41,6 +41,9 @@ class Trainer(Protocol):
     def state(self) -> State:
         """The parameters as they are."""
 
+    # A reference may also have gradients(self) -> State: what the optimizer was given for the last update, with the
+    # penalty where that is a part of the loss. It lets more be told: Adam's updates do not tell their gradients.
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -181,7 +184,7 @@ def in_lockstep(
     before, own = copied(reference.state(), rounded), copied(candidate.state(), rounded)
     pairs = line_up(columns(before), columns(own), names)
     other = [p.reference for p in pairs if not np.array_equal(p.turned(own[p.candidate]), before[p.reference])]
-    header = {"lockstep": True}
+    header, slopes = {"lockstep": True}, getattr(reference, "gradients", None)
     with Recorder(paths[0], header=header) as expected, Recorder(paths[1], header=header) as actual:
         given = {pair.candidate: pair.returned(before[pair.reference]) for pair in pairs}
         load("reference", reference, before)
@@ -197,7 +200,7 @@ def in_lockstep(
             before = copied(reference.state(), rounded)
             if rounded:
                 reference.load_state(before)
-            expected.update(before)
+            expected.update(before, gradients=slopes() if slopes else None)
             actual.update(copied(candidate.state(), rounded))
     return other
 

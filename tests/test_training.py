@@ -184,7 +184,89 @@ def test_without_an_experiment_the_difference_is_measured(batches):
     with pytest.raises(TrainingDiffersError) as differs:
         assert_same_training(TackedOn(), InTorch(), batches, names=NAMES)
 
-    assert "every update moves a weight by -0.00095 more toward zero" in " ".join(differs.value.finding.report.split())
+    report = " ".join(differs.value.finding.report.split())
+    assert "every update moves W1, W2 by 0.00095 less toward zero than in the reference" in report
+
+
+class BiasesToo(ByHand):
+    """L1 on biases."""
+
+    def moved(self, name, w, g):
+        return w - self.lr * (g + self.lamda * np.sign(w))
+
+
+def test_without_an_experiment_it_is_told_in_what_parameters(batches):
+    """η λ on the biases alone."""
+    with pytest.raises(TrainingDiffersError) as differs:
+        assert_same_training(ByHand(), BiasesToo(), batches)
+
+    report = " ".join(differs.value.finding.report.split())
+    assert "every update moves b1, b2 by 5e-05 more toward zero than in the reference" in report
+
+
+class Planned:
+    """A weight whose gradients are what it is given: g = −sign(w) sends it 0.05 away, and a tack-on of 0.05 back."""
+
+    def __init__(self, scale):
+        self.w, self.scale = np.random.default_rng(0).uniform(-0.001, 0.001, size=(20, 20)).astype(np.float32), scale
+
+    def state(self):
+        return {"w": self.w.astype(float)}
+
+    def load_state(self, state):
+        self.w = np.array(state["w"])
+
+    def step(self, g):
+        self.w = self.w - 0.05 * g - self.scale * 0.05 * np.sign(self.w)
+
+
+def test_a_gradient_is_as_coarse_as_the_state_that_it_was_worked_out_from():
+    """The reference goes to where float32 is coarser than near zero, to which a tack-on takes the candidate back."""
+    sign = np.sign(Planned(0).w)
+    batches = [(-sign * np.random.default_rng(update).uniform(0.99, 1.01, sign.shape),) for update in range(3)]
+    with pytest.raises(TrainingDiffersError) as differs:
+        assert_same_training(
+            Planned(0.05), Planned(1), batches, experiment=Experiment(style="penalty", lr=0.05, lamda=0.05)
+        )
+
+    assert not differs.value.finding.diagnosis.loose
+    assert "the candidate's L1 is tack_on, w⁺ = v − λ sign w" in " ".join(differs.value.finding.report.split())
+
+
+class WithAdam(InTorch):
+    """Adam, and what it was given."""
+
+    def __init__(self, lamda):
+        super().__init__()
+        self.optimizer, self.lamda = torch.optim.Adam(self.model.parameters(), lr=0.05), lamda
+
+    def step(self, x, t):
+        self.optimizer.zero_grad()
+        loss = nn.functional.mse_loss(self.model(torch.from_numpy(x)), torch.from_numpy(t))
+        (loss + self.lamda * sum(p.abs().sum() for p in self.model.parameters() if p.dim() > 1)).backward()
+        self.optimizer.step()
+
+    def gradients(self):
+        return {name: p.grad.numpy() for name, p in self.model.named_parameters()}
+
+
+class WithoutGradients(WithAdam):
+    """Adam, and nothing of what it was given."""
+
+    gradients = None
+
+
+def test_gradients_of_a_trainer_let_more_be_told(batches):
+    """Adam's updates do not tell them: with them λ is, without them that is said."""
+    e = Experiment(lr=0.05, lamda=0.02, optimizer="adam")
+    reports = []
+    for one in (WithAdam(0.02), WithoutGradients(0.02)):
+        with pytest.raises(TrainingDiffersError) as differs:
+            assert_same_training(one, WithAdam(0.04), batches, experiment=e)
+        reports.append(" ".join(differs.value.finding.report.split()))
+
+    assert "the candidate's λ is 0.04, 2 times what was asked for (predicts every update from 1 to 61" in reports[0]
+    assert "more can be told if the reference records its gradients" in reports[1]
 
 
 def test_unrounded_trainers_need_a_tolerance(batches):

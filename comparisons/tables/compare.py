@@ -183,8 +183,8 @@ SENTENCES = {
     "no L1": "the {side} has no L1; {asked} was asked for",
     "style and λ": "the {side}'s L1 is {formula}, with λ = {value:.4g}{factor}; {asked} was asked for",
     "L1 added": "the {side} adds L1: {formula}, λ = {value:.4g}",
-    "L1, relative": "every update moves a weight by {value:.4g} more toward zero than in the reference: L1 was added,"
-    " is missing, or has another λ",
+    "L1, relative": "every update moves {what} by {amount:.4g} {more_or_less} toward zero than in the reference: L1 was"
+    " added, is missing, or has another λ",
     "swapped": "the {side} has λ and λ₂ in each other's place",
     "λ": "the {side}'s λ is {value:.4g}{factor}",
     "penalised": "the {side}'s L1 is on {what}",
@@ -220,6 +220,8 @@ def words(evidence: Evidence, found: Diagnosis, explanation: Explanation) -> str
         asked=style_name(base),
         value=value,
         asked_beta=base.beta,
+        amount=abs(value or 0.0),
+        more_or_less="more" if (value or 0.0) > 0 else "less",
         beta="" if value is None else f", β = {value:.4g}",
         factor=factor(evidence, change.kind, value, asked),
         update=found.update,
