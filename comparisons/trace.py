@@ -51,7 +51,7 @@ def digest(arrays: Iterable[ArrayLike]) -> bytes:
     for a value on a rounding tie. +0 and −0 are different bits; what is too large for float32 is infinite.
     """
     with np.errstate(over="ignore"):
-        rounded = np.concatenate([np.ravel(array) for array in arrays], dtype=np.float32, casting="same_kind")
+        rounded = np.concatenate(list(arrays), axis=None, dtype=np.float32, casting="same_kind")
     return hashlib.blake2b(rounded.data, digest_size=DIGEST_SIZE).digest()
 
 

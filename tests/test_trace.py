@@ -104,6 +104,13 @@ def test_gradients_optimizer_and_items_are_recorded(tmp_path):
     assert ["W"] == list(trace.parameters)
 
 
+def test_a_value_too_large_for_float32_has_the_digest_of_infinity():
+    """Rounded as IEEE 754 rounds it, without a warning; float64 differences below float32's precision are not seen."""
+    assert digest([np.array([np.inf, -np.inf])]) == digest([np.array([1e300, -1e300])])
+    assert digest([np.array(1.0)]) == digest([np.array(1.0 + 1e-12)])
+    assert digest([np.array(1.0)]) != digest([np.array(1.0 + 1e-6)])
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_run_without_updates(tmp_path, count):
     """No update is no trace; a start alone is one row."""
