@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 import reference.data
-from comparisons.comparison import compare_traces
+from comparisons.agreement.traces import compare_traces
 from comparisons.recorders.pytorch import record
-from comparisons.trace import open_trace
+from comparisons.runs.trace import open_trace
 from reference.experiment import Experiment, draw
 
 TURNS, UPDATES = 25, 400  # the first turn is not counted
@@ -89,8 +89,8 @@ def comparing(folder: Path) -> None:
 MEASURE = """
 import sys
 from pathlib import Path
-from comparisons.comparison import compare_traces
-from comparisons.trace import open_trace
+from comparisons.agreement.traces import compare_traces
+from comparisons.runs.trace import open_trace
 folder = Path(sys.argv[1])
 assert compare_traces(open_trace(folder / "a.npz"), open_trace(folder / "b.npz"), {}).exit_status == 0
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from reference.data import InputError
+from reference.errors import InputError
 
 COMMANDS = ("article", "parity", "styles", "differences", "lamda", "compare", "diagnose", "report")
 

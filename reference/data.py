@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from reference.errors import InputError
+
 TEST_SHARE = 0.2  # of the items of a file
 SPLIT_SEED = 0
-
-
-class InputError(ValueError):
-    """Something that a person gave cannot be used; the message says what, where, and what is allowed."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from reference.data import Dataset, InputError, uniform
+from reference.data import Dataset, uniform
+from reference.errors import InputError
 
 # A parameter set is one (W, b) a layer, from the input on: W is (fan in, fan out), b is (fan out).
 Parameters = list[tuple[np.ndarray, np.ndarray]]

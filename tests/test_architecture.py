@@ -63,7 +63,7 @@ def test_import_contracts_are_kept(checkout):
     [
         ("torch_impl/train.py", "from reference.l1 import penalty"),
         ("torch_impl/l1.py", "import reference.network"),
-        ("torch_impl/network.py", "from comparisons.styles import SMALL"),
+        ("torch_impl/network.py", "from comparisons.studies.styles import SMALL"),
         ("reference/train.py", "import torch"),
         ("reference/data.py", "from torch_impl.network import Network"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from comparisons.differences import DIFFERENCES, by_hand
+from comparisons.studies.differences import DIFFERENCES, by_hand
 from reference.l1 import STYLES
 from tests.faults.table import FAULTS
 

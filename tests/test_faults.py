@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from comparisons.tables.compare import words
+from comparisons.diagnosis.words import words
 from tests.faults import by_hand, in_torch
 from tests.faults.__main__ import examine
 from tests.faults.table import FAULTS, Fault

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from comparisons.recorders.pytorch import record
-from comparisons.trace import digest, open_trace
+from comparisons.runs.trace import digest, open_trace
 from torch_impl.l1 import STYLES, attach
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reference.data import InputError, load
+from reference.data import load
+from reference.errors import InputError
 
 IRIS = Path(__file__).parents[1] / "data" / "iris.csv"
 GOOD = "a,b,label\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n9,10,x\n"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference.data import InputError
+from reference.errors import InputError
 from reference.experiment import Experiment, draw, updates_of
 
 REFUSED = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference.data import InputError
+from reference.errors import InputError
 from reference.experiment import Experiment, draw, start
 from reference.l1 import STYLES
 from reference.train import step, to_float32_grid, train, update

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from comparisons import boundary
 from comparisons.__main__ import main
+from comparisons.studies import boundary
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -9,7 +9,7 @@ import torch
 
 import reference.train
 import torch_impl.train
-from comparisons.agreement import compare, lockstep
+from comparisons.agreement.free_run import compare_runs, lockstep
 from reference.data import Dataset
 from reference.experiment import Experiment, Memory, State, draw, rates, start
 from reference.l1 import soft_threshold
@@ -404,7 +404,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_found_at_its_update(data, fault):
     """The comparison is red, and names the update at which the fault first acts."""
-    found = compare(reference.train.train(fault.experiment, data), fault.candidate(fault.experiment, data))
+    found = compare_runs(reference.train.train(fault.experiment, data), fault.candidate(fault.experiment, data))
 
     assert 1 == found.exit_status
     assert fault.found_at(fault.experiment, data) == found.first_difference.update
@@ -419,7 +419,7 @@ def words(experiment):
 @pytest.mark.parametrize("experiment", dict.fromkeys(f.experiment for f in FAULTS.values()), ids=words)
 def test_without_a_fault_it_is_green(data, experiment):
     """Twin of all faults: the same experiments, rightly implemented, are equal."""
-    found = compare(reference.train.train(experiment, data), torch_impl.train.train(experiment, data))
+    found = compare_runs(reference.train.train(experiment, data), torch_impl.train.train(experiment, data))
 
     assert 0 == found.exit_status
 
@@ -428,7 +428,7 @@ def test_numpy_step_without_a_fault_is_the_reference(data):
     """The scaffold of the planted updates adds no fault of its own."""
     right = numpy_step(lambda w, g, lr, lamda, bias: w - lr * (g if bias else g + lamda * np.sign(w)))
 
-    assert 0 == compare(reference.train.train(EXPERIMENT, data), right(EXPERIMENT, data)).exit_status
+    assert 0 == compare_runs(reference.train.train(EXPERIMENT, data), right(EXPERIMENT, data)).exit_status
 
 
 @pytest.mark.parametrize(
@@ -440,13 +440,13 @@ def test_numpy_optimizer_without_a_fault_is_the_reference(data, experiment, opti
     """The scaffold of the planted optimizers adds none either."""
     right = numpy_optimizer(optimizer)(experiment, data)
 
-    assert 0 == compare(reference.train.train(experiment, data), right).exit_status
+    assert 0 == compare_runs(reference.train.train(experiment, data), right).exit_status
 
 
 def test_torch_group_and_torch_style_without_a_fault_are_equal(data):
     """The scaffolds of the planted optimizers and styles add no fault of their own."""
     for right in (torch_group(), torch_style(torch_impl.train.STYLES["cumulative"].around_step)):
-        assert 0 == compare(reference.train.train(CUMULATIVE, data), right(CUMULATIVE, data)).exit_status
+        assert 0 == compare_runs(reference.train.train(CUMULATIVE, data), right(CUMULATIVE, data)).exit_status
 
 
 def test_the_sign_of_zero_is_seen_once_a_weight_is_zero(data):
@@ -460,8 +460,8 @@ def test_the_sign_of_zero_is_seen_once_a_weight_is_zero(data):
     weight = float(draw(EXPERIMENT, dead)[0][0][0][0, 0])
     experiment = replace(EXPERIMENT, lr=0.5, lamda=2 * abs(weight))
 
-    found = compare(reference.train.train(experiment, dead), numpy_step(sign_of_zero_is_one)(experiment, dead))
-    right = compare(reference.train.train(experiment, dead), torch_impl.train.train(experiment, dead))
+    found = compare_runs(reference.train.train(experiment, dead), numpy_step(sign_of_zero_is_one)(experiment, dead))
+    right = compare_runs(reference.train.train(experiment, dead), torch_impl.train.train(experiment, dead))
 
     assert (2, "W1", [0, 0], 0.0) == tuple(vars(found.first_difference).values())[:4]
     assert 0 == right.exit_status
@@ -491,6 +491,6 @@ def test_lockstep_finds_it_too(data, numbers, precision):
 def test_data_of_another_problem_is_another_run(data):
     """Twin of the data set: the labels have an effect."""
     other = Dataset("reversed", "", data.x_train, data.t_train[::-1], data.x_test, data.t_test)
-    found = compare(reference.train.train(EXPERIMENT, data), torch_impl.train.train(EXPERIMENT, other))
+    found = compare_runs(reference.train.train(EXPERIMENT, data), torch_impl.train.train(EXPERIMENT, other))
 
     assert 1 == found.exit_status

@@ -806,7 +806,7 @@ def test_rounding_is_a_hook_that_can_be_removed():
 
 @pytest.mark.parametrize("style", AROUND_STEP)
 def test_rounding_comes_after_the_style(style):
-    """Attached last, rounding sees what the style made; attached first, it does not."""
+    """StyleHooks last, rounding sees what the style made; attached first, it does not."""
     for rounded in (True, False):
         case = Case(style)
         case.attached.detach()

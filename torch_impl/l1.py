@@ -116,7 +116,7 @@ def with_penalty(data_loss: Tensor, style: Style, optimizer: Optimizer) -> Tenso
     return sum((style.in_loss(w, group) for w, group in penalised(optimizer)), start=data_loss)
 
 
-def attach(style: Style, optimizer: Optimizer) -> "Attached":
+def attach(style: Style, optimizer: Optimizer) -> "StyleHooks":
     """Hook the style around optimizer.step(), of any torch optimizer and any model, until .detach().
 
     A parameter that the optimizer leaves alone (frozen, or without a gradient) is left alone here too.
@@ -124,12 +124,12 @@ def attach(style: Style, optimizer: Optimizer) -> "Attached":
     Raises ValueError if this optimizer has a style attached already: λ would be applied twice.
     """
     hooks = optimizer._optimizer_step_post_hooks.values()  # torch's own list, so that no second one can disagree
-    if any(isinstance(getattr(hook, "__self__", None), Attached) for hook in hooks):
+    if any(isinstance(getattr(hook, "__self__", None), StyleHooks) for hook in hooks):
         raise ValueError("an L1 style is attached to this optimizer already; detach() it first")
-    return Attached(style, optimizer)
+    return StyleHooks(style, optimizer)
 
 
-class Attached:
+class StyleHooks:
     """A style's hooks on an optimizer: the handle that detaches them."""
 
     def __init__(self, style: Style, optimizer: Optimizer) -> None:

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from comparisons.commands.options import JsonFile, MapFile, real
-from comparisons.experiment_file import articles, read_experiment
-from comparisons.lineup import propose, read_names
-from comparisons.tables.files import refuse_to_overwrite, write_json
-from comparisons.trace import open_trace
-from comparisons.training import find
-from reference.data import InputError
+from comparisons.runs.experiment_file import articles, read_experiment
+from comparisons.runs.files import refuse_to_overwrite, write_json
+from comparisons.runs.names import propose, read_names
+from comparisons.runs.trace import open_trace
+from comparisons.same_training import find
+from reference.errors import InputError
 
 
 def compare(

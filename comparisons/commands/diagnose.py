@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from comparisons.commands.options import JsonFile, MapFile
-from comparisons.experiment_file import read_experiment, stated
-from comparisons.lineup import read_names
-from comparisons.tables.files import refuse_to_overwrite, write_json
-from comparisons.trace import UPDATES, open_trace
-from comparisons.training import find, record_reference
+from comparisons.runs.experiment_file import read_experiment, stated
+from comparisons.runs.files import refuse_to_overwrite, write_json
+from comparisons.runs.names import read_names
+from comparisons.runs.trace import UPDATES, open_trace
+from comparisons.same_training import find, record_reference
 from reference import data as datasets
-from reference.data import InputError
+from reference.errors import InputError
 from reference.experiment import check_fit
 
 

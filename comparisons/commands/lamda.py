@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-import comparisons.lamda_proof
+import comparisons.lamda.proof
 import comparisons.tables.lamda
 from comparisons.commands.options import DEFAULT, JsonFile, real, whole
-from comparisons.lamda import L2_UNITS, UNITS, in_unit, to_lamda, translate
-from comparisons.side_by_side import side_by_side
-from comparisons.tables.files import refuse_to_overwrite, write_json
+from comparisons.lamda.translation import L2_UNITS, UNITS, in_unit, to_lamda, translate_lamda
+from comparisons.runs.files import refuse_to_overwrite, write_json
+from comparisons.studies.parallel import side_by_side
 from reference import data as datasets
 from reference.experiment import SCHEDULES, Experiment, check_fit, updates_of
 from reference.l1 import STYLES
@@ -64,18 +64,18 @@ def lamda(
         loss=loss,
     )
     check_names(experiment)
-    found = translate(experiment, target, to_reduction, constant)
+    found = translate_lamda(experiment, target, to_reduction, constant)
     result = in_unit(found, to_unit, n)
     proof = None
     if prove:
         check_fit(experiment, data)
-        comparisons.lamda_proof.check_batches(found, data)
+        comparisons.lamda.proof.check_batches(found, data)
         (proof,) = side_by_side(
-            comparisons.lamda_proof.prove,
-            [comparisons.lamda_proof.Task(found, data)],
+            comparisons.lamda.proof.prove,
+            [comparisons.lamda.proof.Task(found, data)],
             updates_of(experiment, data),
             f"training {source} and {target}",
         )
-    comparisons.tables.lamda.page(found, result, to_unit, proof)
+    comparisons.tables.lamda.print_table(found, result, to_unit, proof)
     write_json(json, comparisons.tables.lamda.to_json(found, result, to_unit, proof))
-    return comparisons.lamda_proof.exit_status(found, proof)
+    return comparisons.lamda.proof.exit_status(found, proof)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reference.data import InputError
+from reference.errors import InputError
 from reference.experiment import Experiment
 
 DEFAULT = Experiment()

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-import comparisons.parity
+import comparisons.studies.parity
 import comparisons.tables.parity
 from comparisons.commands.options import DEFAULT, JsonFile, real, sizes_of, whole
 from comparisons.recorders.plain import refuse_to_overwrite as refuse_to_overwrite_trace
-from comparisons.side_by_side import side_by_side
-from comparisons.tables.files import refuse_to_overwrite, write_json
+from comparisons.runs.files import refuse_to_overwrite, write_json
+from comparisons.studies.parallel import side_by_side
 from reference import data as datasets
-from reference.data import InputError
+from reference.errors import InputError
 from reference.experiment import DTYPES, SCHEDULES, Experiment, check_fit, updates_of
 from reference.l1 import STYLES
 from reference.optimizers import OPTIMIZERS
@@ -86,12 +86,12 @@ def parity(
         check_fit(experiment, dataset)
     places = traces_in(save, experiments) if save else [None] * len(experiments)
     tasks = [
-        comparisons.parity.Task(experiment, dataset, certify, place)
+        comparisons.studies.parity.Task(experiment, dataset, certify, place)
         for experiment, place in zip(experiments, places, strict=True)
     ]
     updates = sum(updates_of(experiment, dataset) for experiment in experiments) * (1 + certify)
-    results = side_by_side(comparisons.parity.check, tasks, updates, f"comparing {len(tasks)} runs")
-    comparisons.tables.parity.page(results)
+    results = side_by_side(comparisons.studies.parity.check, tasks, updates, f"comparing {len(tasks)} runs")
+    comparisons.tables.parity.print_table(results)
     write_json(json, comparisons.tables.parity.to_json(results))
     return comparisons.tables.parity.status(results)
 

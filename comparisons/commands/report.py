@@ -9,8 +9,8 @@ from comparisons.commands.options import DEFAULT, whole
 from comparisons.commands.styles import drawing, styles
 from comparisons.report.files import load, refuse_to_overwrite_page
 from comparisons.report.training import train_article
-from comparisons.tables.files import refuse_to_overwrite, write_json
-from reference.data import InputError
+from comparisons.runs.files import refuse_to_overwrite, write_json
+from reference.errors import InputError
 
 
 def report(

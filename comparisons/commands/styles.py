@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-import comparisons.styles
+import comparisons.studies.styles
 import comparisons.tables.styles
 from comparisons.commands.options import DEFAULT, JsonFile, real, whole
-from comparisons.side_by_side import side_by_side
-from comparisons.tables.files import refuse_to_overwrite, write_json
+from comparisons.runs.files import refuse_to_overwrite, write_json
+from comparisons.studies.parallel import side_by_side
 from reference import data as datasets
-from reference.data import InputError
+from reference.errors import InputError
 from reference.experiment import Experiment, updates_of
 from reference.optimizers import OPTIMIZERS
 from reference.train import check_names
@@ -28,7 +28,7 @@ def drawing(folder: Path | None) -> Callable[..., None]:
     if folder is None:
         return lambda *_: None
     try:
-        from comparisons import figures
+        from comparisons.report import figures
     except ModuleNotFoundError as error:
         raise InputError(f"--figures needs {error.name}; pip install 'l1-parity[report]' installs it") from None
     figures.refuse_to_overwrite(folder)
@@ -61,12 +61,18 @@ def styles(
     grid = [replace(base, lamda=value) for value in sorted(set(lamda))]
     seeds = tuple(replace(grid[0], seed=number).seed for number in dict.fromkeys(seed))
     check_names(grid[0])
-    tasks = [comparisons.styles.Task(row, e, seeds, dataset) for row in comparisons.styles.rows(lr) for e in grid]
+    tasks = [
+        comparisons.studies.styles.Task(row, e, seeds, dataset)
+        for row in comparisons.studies.styles.rows(lr)
+        for e in grid
+    ]
     updates = updates_of(base, dataset) * len(tasks)
-    outcomes = side_by_side(comparisons.styles.sweep, tasks, updates, f"training {len(tasks) * len(seeds)} networks")
+    outcomes = side_by_side(
+        comparisons.studies.styles.sweep, tasks, updates, f"training {len(tasks) * len(seeds)} networks"
+    )
     short = replace(base, epochs=math.ceil(CHATTER_UPDATES / len(dataset.x_train)))
-    paths = comparisons.styles.chatter(short, dataset)
-    comparisons.tables.styles.page(outcomes, paths, dataset)
+    paths = comparisons.studies.styles.chatter(short, dataset)
+    comparisons.tables.styles.print_table(outcomes, paths, dataset)
     write_json(json, comparisons.tables.styles.to_json(outcomes, paths, dataset))
     draw(outcomes, paths, dataset)
     return 0

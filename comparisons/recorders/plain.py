@@ -19,9 +19,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from comparisons.journal import Journal, finish, journals, usable
-from comparisons.trace import BATCHES, DIGEST_SIZE, DIGEST_UPDATES, DIGESTS, HEADER, UPDATES, digest
-from reference.data import InputError
+from comparisons.runs.journal import Journal, finish, journals, usable
+from comparisons.runs.trace import BATCHES, DIGEST_SIZE, DIGEST_UPDATES, DIGESTS, HEADER, UPDATES, digest
+from reference.errors import InputError
 
 Arrays = Mapping[str, ArrayLike]
 FLUSH = 256  # digests between two writes to disk: what a crash may lose

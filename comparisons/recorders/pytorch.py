@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from comparisons.recorders.plain import Recorder
 
 
-class Attached:
+class RecorderHooks:
     """A recorder's hooks on an optimizer."""
 
     def __init__(
@@ -110,7 +110,7 @@ def record(
     experiment: Mapping[str, Any] | None = None,
     every: int | None = None,
     window: tuple[int, int] | None = None,
-) -> Iterator[Attached]:
+) -> Iterator[RecorderHooks]:
     """Every parameter of a module, or of named tensors, at the start and after every update in the block.
 
     gradients: also what is in .grad after the step. optimizer_state: also the tensors of optimizer.state. every, window
@@ -119,7 +119,7 @@ def record(
     """
     versions = f"PyTorch {torch.__version__}"
     with Recorder(path, framework=versions, experiment=experiment, every=every, window=window) as trace:
-        attached = Attached(trace, model, optimizer, gradients, optimizer_state)
+        attached = RecorderHooks(trace, model, optimizer, gradients, optimizer_state)
         try:
             yield attached
             attached.write()

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import comparisons.article
+import comparisons.studies.article
 from comparisons.report.pictures import CAPTIONS, Picture, picture
-from comparisons.styles import rows
+from comparisons.studies.styles import rows
 from comparisons.tables.styles import MEASURES
-from reference.data import InputError
+from reference.errors import InputError
 
 MAKER = "l1-parity"  # in <meta name="generator"> of a page and in a figure, by which they are known to be ours
 
@@ -96,7 +96,7 @@ def load(folder: Path) -> Results:
     InputError if one is not what `article` or `styles` writes; the message ends with the command that does.
     """
     article = load_json(folder / "article.json", ARTICLE, "article")
-    wanted = [(row.experiment.style, row.experiment.lamda) for row in comparisons.article.ROWS]
+    wanted = [(row.experiment.style, row.experiment.lamda) for row in comparisons.studies.article.ROWS]
     found = [(row["style"], row["lamda"]) for row in article["rows"]]
     if article["updates"] < 1 or wanted != found[: len(wanted)]:
         raise refusal(folder / "article.json", "is no result of `article`", "article")

@@ -14,11 +14,11 @@ import reference.l1
 import reference.optimizers
 import torch_impl.l1
 import torch_impl.train
-from comparisons import lamda
+from comparisons.lamda import translation as lamda
 from comparisons.report.environment import environment
 from comparisons.report.files import MAKER, Results
 from comparisons.report.formulas import clauses, mathml
-from comparisons.styles import SMALL
+from comparisons.studies.styles import SMALL
 from comparisons.tables.article import percent
 from comparisons.tables.styles import sentences
 from reference.experiment import Experiment
@@ -123,7 +123,7 @@ def translations() -> dict[str, dict[str, list[lamda.Translation]]]:
     pulling = [name for name in reference.l1.STYLES if lamda.pull(name)[0]]
     return {
         optimizer: {
-            one: [lamda.translate(Experiment(optimizer=optimizer, style=one), other) for other in pulling]
+            one: [lamda.translate_lamda(Experiment(optimizer=optimizer, style=one), other) for other in pulling]
             for one in pulling
         }
         for optimizer in reference.optimizers.OPTIMIZERS

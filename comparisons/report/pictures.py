@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 DROPPED = ("metadata", "title", "desc", "script")  # addresses of vocabularies; what the caption says; what would run
 
-# what the figures of comparisons/figures.py show, by the name of the file
+# what the figures of comparisons/report/figures.py show, by the name of the file
 CAPTIONS = {
     "weights": "How large the weights are in the end, style by style, on a logarithmic scale. The hatched bar counts"
     " weights that are exactly 0; a style without such a bar only makes weights small.",

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from comparisons import article
-from comparisons.styles import SMALL
+from comparisons.studies import article
+from comparisons.studies.styles import SMALL
 from comparisons.tables.terminal import LINE, console, new_table, worst
 
 
@@ -17,7 +17,7 @@ def status(results: Sequence[article.Result]) -> int:
     return worst([r.agreement.exit_status if r.reproduced else 1 for r in results])
 
 
-def page(results: Sequence[article.Result]) -> None:
+def print_table(results: Sequence[article.Result]) -> None:
     """Print the article's table, what it means, and the worked example."""
     table = new_table()
     table.add_column("\n", no_wrap=True)

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from comparisons.differences import Outcome, Way, by_hand
-from comparisons.styles import SMALL, Figures
+from comparisons.studies.differences import DifferenceResult, Way, by_hand
+from comparisons.studies.styles import SMALL, Figures
 from comparisons.tables.terminal import console, new_table
 
 
-def page(outcomes: Sequence[Outcome]) -> None:
+def print_table(outcomes: Sequence[DifferenceResult]) -> None:
     """Print two lines for every difference: what either way makes of the network."""
     table = new_table()
     for header in ("difference", "way"):
@@ -43,7 +43,7 @@ def cells(way: Way, figures: Figures) -> tuple[str, ...]:
     return (way.words, *map(str, sizes))
 
 
-def to_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def to_json(outcomes: Sequence[DifferenceResult]) -> dict[str, Any]:
     """The result file of `differences`."""
     return {
         "differences": {found.difference.name: entry(found) for found in outcomes},
@@ -51,7 +51,7 @@ def to_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def entry(found: Outcome) -> dict[str, Any]:
+def entry(found: DifferenceResult) -> dict[str, Any]:
     """What a difference did."""
     agreement = found.agreement
     sides = {"one": (found.difference.one, found.one), "other": (found.difference.other, found.other)}

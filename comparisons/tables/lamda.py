@@ -4,15 +4,15 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from comparisons.lamda import EXACT, IMPOSSIBLE, Translation
-from comparisons.lamda_proof import Proof
+from comparisons.lamda.proof import Proof
+from comparisons.lamda.translation import EXACT, IMPOSSIBLE, Translation
 from comparisons.tables.terminal import LINE, console
 from reference.experiment import rates
 
 SHOWN = (1, 1_000, 10_000, 100_000)  # updates at which a λ that follows a schedule is printed
 
 
-def page(found: Translation, to_value: float, unit: str, proof: Proof | None) -> None:
+def print_table(found: Translation, to_value: float, unit: str, proof: Proof | None) -> None:
     """Print the translation; to_value is λ' in the unit that was asked for."""
     source, target = found.source, found.target
     out = console()

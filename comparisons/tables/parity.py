@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from comparisons import parity
-from comparisons.agreement import Agreement, Lockstep
+from comparisons.agreement.free_run import Agreement, Lockstep
+from comparisons.studies import parity
 from comparisons.tables.terminal import LINE, console, new_table, worst
 from reference.experiment import Experiment
 
@@ -20,7 +20,7 @@ def status(results: Sequence[parity.Result]) -> int:
     return worst([r.exit_status for r in results])
 
 
-def page(results: Sequence[parity.Result]) -> None:
+def print_table(results: Sequence[parity.Result]) -> None:
     """Print a row a run, and below them the verdict."""
     experiments = [asdict(r.task.experiment) for r in results]
     varying = [f for f in experiments[0] if len({e[f] for e in experiments}) > 1]

@@ -14,7 +14,7 @@ from operator import lt
 from statistics import fmean
 from typing import Any
 
-from comparisons.styles import SMALL, Chatter, Run
+from comparisons.studies.styles import SMALL, Chatter, Run
 from comparisons.tables.terminal import LINE, console, new_table
 from reference.data import Dataset
 from reference.experiment import Experiment
@@ -38,7 +38,7 @@ def means(runs: Sequence[Run]) -> dict[str, float]:
     return {name: fmean(measure(run) for run in runs) for name, measure in MEASURES.items()}
 
 
-def page(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Dataset) -> None:
+def print_table(outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Dataset) -> None:
     """Print the means over the seeds, the chatter, and what both show."""
     table = new_table()
     table.add_column("\nstyle", no_wrap=True)

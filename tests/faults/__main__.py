@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 import reference.data
+from comparisons.diagnosis.words import words
 from comparisons.recorders.plain import Recorder
-from comparisons.tables.compare import words
-from comparisons.trace import open_trace
-from comparisons.training import Finding, find, record_reference
+from comparisons.runs.trace import open_trace
+from comparisons.same_training import Finding, find, record_reference
 from tests.faults.table import FAULTS, Fault
 
 MODULES = {"by_hand": "NumPy", "in_torch": "PyTorch"}

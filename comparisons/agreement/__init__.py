@@ -1,0 +1,1 @@
+"""Do two runs agree, and if not, where do they part?"""

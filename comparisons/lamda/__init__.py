@@ -1,0 +1,1 @@
+"""Which λ makes one style train as another does?"""

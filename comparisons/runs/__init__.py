@@ -1,0 +1,1 @@
+"""A recorded run: its file, its names, and the experiment that it is of."""

@@ -1,0 +1,1 @@
+"""The one name that users import."""
