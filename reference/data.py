@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reference.errors import InputError
+from reference.errors import InputError, require
 
 TEST_SHARE = 0.2  # of the items of a file
 SPLIT_SEED = 0
@@ -45,34 +45,27 @@ def article() -> Dataset:
 
     def items(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         x = uniform(random.Random(seed), 8.0, (rows, 10)).astype(float)
-        label = (np.tanh(x @ W1 + b1) @ W2 + b2).argmax(axis=1)  # the soft-max would not move the maximum
+        label = (np.tanh(x @ W1 + b1) @ W2 + b2).argmax(axis=1)  # the soft-max would not change the maximum
         return x, np.eye(4)[label]
 
     return Dataset("the article's data", "", *items(200, seed=16), *items(40, seed=18))
 
 
 def load(path: Path) -> Dataset:
-    """The items of a CSV or NPZ file, split by a fixed seed into training items and one fifth of test items.
+    """The items of a CSV or NPZ file, split by SPLIT_SEED into training items and TEST_SHARE of test items.
 
     CSV: a header row, numeric features, the class label in the last column. NPZ: `x` (items, features) and `t`,
-    one-hot (items, classes) or labels (items). Raises InputError, with file and line, for what cannot be trained on.
+    one-hot (items, classes) or labels (items). Raises InputError, with file and line, for data that cannot be used.
     """
     readers = {".csv": read_csv, ".npz": read_npz}
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: the name of a data file must end in {' or '.join(readers)}")
+    require(path.suffix.lower() in readers, f"{path}: the name of a data file must end in {' or '.join(readers)}")
     try:
         x, labels = readers[path.suffix.lower()](path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     classes, label = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise InputError(f"{path}: two or more classes are needed; every item has the class {classes[0]}")
-    return split(path, x, np.eye(len(classes))[label])
-
-
-def split(path: Path, x: np.ndarray, t: np.ndarray) -> Dataset:
-    """Training items and TEST_SHARE of test items, chosen by random.Random(SPLIT_SEED)."""
-    order = list(range(len(x)))
+    require(len(classes) > 1, f"{path}: two or more classes are needed; every item has the class {classes[0]}")
+    t, order = np.eye(len(classes))[label], list(range(len(x)))
     random.Random(SPLIT_SEED).shuffle(order)
     first = int(len(x) * TEST_SHARE)
     test, train = order[:first], order[first:]
@@ -80,40 +73,31 @@ def split(path: Path, x: np.ndarray, t: np.ndarray) -> Dataset:
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of a CSV file; blank lines are passed over."""
+    """Features and labels of a CSV file; blank lines are skipped."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file)
             header = next(lines, [])
-            check_header(header, f"{path}, line 1")
+            where = f"{path}, line 1"
+            require(len(header) > 1, f"{where}: a header of one or more features and a class is needed; got {header}")
+            for name in header[:-1]:
+                require(not is_number(name), f"{where}: a header with names is needed; got the number {name}")
             items = [item(row, header, f"{path}, line {lines.line_num}") for row in lines if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: is not a CSV file in UTF-8 ({error})") from error
-    if not items:
-        raise InputError(f"{path}: there are no items below the header")
+    require(items, f"{path}: there are no items below the header")
     features, labels = zip(*items, strict=True)
     return np.array(features), np.array(labels)
 
 
-def check_header(header: list[str], where: str) -> None:
-    """Raise InputError unless there are names for one or more features and a class."""
-    if len(header) < 2:
-        raise InputError(f"{where}: a header of one or more features and a class is needed; got {header}")
-    numbers = [name for name in header[:-1] if is_number(name)]
-    if numbers:
-        raise InputError(f"{where}: a header with names is needed; got the number {numbers[0]}")
-
-
 def item(row: list[str], header: list[str], where: str) -> tuple[list[float], str]:
     """The features and the label of a line of a CSV file."""
-    if len(row) != len(header):
-        raise InputError(f"{where}: {len(header)} columns are needed, as in the header; got {len(row)}")
+    require(len(row) == len(header), f"{where}: {len(header)} columns are needed, as in the header; got {len(row)}")
     *features, label = row
     for column, text in zip(header, features, strict=False):
         if not (is_number(text) and math.isfinite(float(text))):
             raise InputError(f"{where}, column {column}: a finite number is needed; got {text!r}")
-    if not label.strip():
-        raise InputError(f"{where}: the class label is missing")
+    require(label.strip(), f"{where}: the class label is missing")
     return [float(text) for text in features], label.strip()
 
 
@@ -135,17 +119,15 @@ def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"{path}: the arrays x and t are needed; {error.args[0]}") from error
     except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: is not an NPZ file of numeric arrays ({error})") from error
-    if x.ndim != 2 or t.ndim not in (1, 2) or len(x) != len(t) or x.size == 0:
-        raise InputError(
-            f"{path}: x must be (items, features) and t (items, classes) or (items); got {x.shape} and {t.shape}"
-        )
-    if not np.isfinite(x).all():
-        row, column = np.argwhere(~np.isfinite(x))[0]
+    shapes = "x must be (items, features) and t (items, classes) or (items)"
+    fit = x.ndim == 2 and t.ndim in (1, 2) and len(x) == len(t) and x.size > 0
+    require(fit, f"{path}: {shapes}; got {x.shape} and {t.shape}")
+    for row, column in np.argwhere(~np.isfinite(x)):  # the first of them is told
         raise InputError(f"{path}: x[{row}, {column}] must be a finite number; got {x[row, column]}")
     if t.ndim == 1:
-        if t.dtype.kind == "f" and not np.isfinite(t).all():
-            raise InputError(f"{path}: every label in t must be a finite number")
+        finite = t.dtype.kind != "f" or np.isfinite(t).all()
+        require(finite, f"{path}: every label in t must be a finite number")
         return x, t
-    if not (np.isin(t, (0, 1)).all() and (t.sum(axis=1) == 1).all()):
-        raise InputError(f"{path}: every row of a two-dimensional t must be one-hot (one 1, the rest 0)")
+    one_hot = np.isin(t, (0, 1)).all() and (t.sum(axis=1) == 1).all()
+    require(one_hot, f"{path}: every row of a two-dimensional t must be one-hot (one 1, the rest 0)")
     return x, t.argmax(axis=1)

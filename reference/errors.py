@@ -1,5 +1,13 @@
-"""What is said where something that a person gave cannot be used."""
+"""The error for input that cannot be used."""
+
+from typing import Any
 
 
 class InputError(ValueError):
-    """Something that a person gave cannot be used; the message says what, where, and what is allowed."""
+    """An argument or a file cannot be used. The message says what is wrong, where, and what is allowed."""
+
+
+def require(holds: Any, message: str) -> None:
+    """Raise InputError with the message unless the condition holds."""
+    if not holds:
+        raise InputError(message)

@@ -6,37 +6,38 @@ Nothing here is under test: it checks numbers and hands out arrays. The mathemat
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from html import escape
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from reference.data import Dataset, uniform
-from reference.errors import InputError
+from reference.errors import InputError, require
 
-# A parameter set is one (W, b) a layer, from the input on: W is (fan in, fan out), b is (fan out).
+# One (W, b) for each layer, from the input to the output: W is (fan in, fan out), b is (fan out).
 Parameters = list[tuple[np.ndarray, np.ndarray]]
 Batch = tuple[np.ndarray, np.ndarray]
 
 
 class Memory(NamedTuple):
-    """What is remembered of one layer between updates: () before the first one, and where nothing is remembered."""
+    """What is kept for one layer between updates: () before the first one, and where nothing is kept."""
 
-    W: tuple[Any, ...] = ()  # by the optimizer, of W: its momentum, Adam's two moments and the number of updates
-    b: tuple[Any, ...] = ()  # by the optimizer, of b
-    style: tuple[Any, ...] = ()  # by the L1 style, of W
+    W: tuple[Any, ...] = ()  # by the optimizer, for W: its momentum, Adam's two moments and the number of updates
+    b: tuple[Any, ...] = ()  # by the optimizer, for b
+    style: tuple[Any, ...] = ()  # by the L1 style, for W
 
 
 NOTHING = Memory()
 
 
 class State(NamedTuple):
-    """All that an update starts from, but for its batch."""
+    """Everything that an update starts from, except its batch."""
 
     parameters: Parameters
-    memory: list[Memory]  # one a layer
-    updates: int = 0  # how many came before: schedules follow it
+    memory: list[Memory]  # one for each layer
+    updates: int = 0  # how many came before; schedules depend on it
 
 
 def start(parameters: Parameters) -> State:
@@ -48,7 +49,7 @@ def start(parameters: Parameters) -> State:
 # frameworks differ by some 1e-16 an update, the float32 grid is some 1e-7 wide, so the rounding makes runs equal.
 DTYPES: dict[str, type[np.floating]] = {"rounded": np.float64, "float64": np.float64, "float32": np.float32}
 
-# The factor of η or λ at an update, which this many came before.
+# The factor of η or λ at an update, by the number of updates before it.
 DECAY = 10_000
 SCHEDULES: dict[str, Callable[[int], float]] = {
     "constant": lambda updates: 1.0,
@@ -62,31 +63,30 @@ Row = TypeVar("Row")
 
 
 def choose(what: str, name: Name, table: Mapping[Name, Row]) -> Row:
-    """table[name], or an InputError that says what may be chosen."""
+    """table[name]. Raises InputError, which lists the names that are allowed."""
     if name not in table:
         raise InputError(f"{what} must be one of {', '.join(map(str, table))}; got {name}")
     return table[name]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Experiment:
-    """One training run, but for its data. The defaults are the article's, with the whole soft-max derivative.
+    """One training run, without its data. The defaults are the article's, with the full soft-max derivative.
 
-    style, optimizer, loss, softmax_derivative and reduction are keys of tables in l1, optimizers, network and train,
-    which refuse unknown ones.
-    Raises InputError for a number that cannot be trained with.
+    style, optimizer, loss, softmax_derivative and reduction are keys of tables in l1, optimizers, network and train;
+    train.check_names refuses unknown ones. Raises InputError for a number that cannot be used.
     """
 
-    sizes: tuple[int, ...] = (10, 8, 4)  # units a layer: features, hidden …, classes
+    sizes: tuple[int, ...] = (10, 8, 4)  # units of each layer: features, hidden …, classes
     seed: int = 0
     lr: float = 0.01  # η
     lr_schedule: str = "constant"
-    lamda: float = 0.001  # λ multiplies Σ|w| over weights, never biases; "lambda" is a Python keyword
+    lamda: float = 0.001  # λ multiplies Σ|w| over the weights, not the biases; "lambda" is a Python keyword
     style: str = "penalty"  # how λ enters an update
     lamda_schedule: str = "constant"
-    l2: float = 0.0  # λ₂ multiplies ½Σw² over weights; beside an L1 style: elastic net
-    optimizer: str = "sgd"  # whose step it is that λ enters
-    momentum: float = 0.9  # β of the optimizer momentum, β₁ of adam
+    l2: float = 0.0  # λ₂ multiplies ½Σw² over the weights; together with an L1 style: elastic net
+    optimizer: str = "sgd"
+    momentum: float = 0.9  # β of momentum, β₁ of adam
     loss: str = "squared_error"
     softmax_derivative: str = "full"
     reduction: str = "mean"  # of the loss over a batch
@@ -95,21 +95,24 @@ class Experiment:
     batch_size: int = 1
 
     def __post_init__(self) -> None:
-        if len(self.sizes) < 2 or min(self.sizes) < 1:
-            raise InputError(f"sizes must be two or more numbers >= 1 (features … classes); got {self.sizes}")
-        if not (math.isfinite(self.lr) and self.lr > 0):
-            raise InputError(f"lr must be a finite number > 0; got {self.lr}")
-        for name in ("lamda", "l2"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise InputError(f"{name} must be a finite number >= 0; got {getattr(self, name)}")
+        layers = len(self.sizes) > 1 and min(self.sizes) > 0
+        require(layers, f"sizes must be two or more numbers >= 1 (features … classes); got {self.sizes}")
+        require(0 < self.lr < math.inf, f"lr must be a finite number > 0; got {self.lr}")
+        require(0 <= self.lamda < math.inf, f"lamda must be a finite number >= 0; got {self.lamda}")
+        require(0 <= self.l2 < math.inf, f"l2 must be a finite number >= 0; got {self.l2}")
         for name, least in (("seed", 0), ("epochs", 0), ("batch_size", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be a whole number >= {least}; got {getattr(self, name)}")
-        if not 0 <= self.momentum < 1:
-            raise InputError(f"momentum must be a number >= 0 and < 1; got {self.momentum}")
-        choose("precision", self.precision, DTYPES)
-        choose("lr_schedule", self.lr_schedule, SCHEDULES)
-        choose("lamda_schedule", self.lamda_schedule, SCHEDULES)
+            value = getattr(self, name)
+            require(value >= least, f"{name} must be a whole number >= {least}; got {value}")
+        require(0 <= self.momentum < 1, f"momentum must be a number >= 0 and < 1; got {self.momentum}")
+        for name, table in (("precision", DTYPES), ("lr_schedule", SCHEDULES), ("lamda_schedule", SCHEDULES)):
+            choose(name, getattr(self, name), table)
+
+    def __repr__(self) -> str:
+        changed = (f"{f.name}={v!r}" for f in fields(self) if (v := getattr(self, f.name)) != f.default)
+        return f"Experiment({', '.join(changed)})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(repr(self))}</code>"
 
     @property
     def dtype(self) -> type[np.floating]:
@@ -118,24 +121,18 @@ class Experiment:
 
 
 def rates(experiment: Experiment, updates: int) -> tuple[float, float]:
-    """η and λ of the update that this many came before."""
+    """η and λ of the update that has this many updates before it."""
     lr = experiment.lr * SCHEDULES[experiment.lr_schedule](updates)
     return lr, experiment.lamda * SCHEDULES[experiment.lamda_schedule](updates)
 
 
 def check_fit(experiment: Experiment, data: Dataset) -> None:
     """Raise InputError unless the sizes and the batch size can be used with the data."""
-    items, features = data.x_train.shape
-    classes = data.t_train.shape[1]
-    if (experiment.sizes[0], experiment.sizes[-1]) != (features, classes):
-        got = "-".join(map(str, experiment.sizes))
-        raise InputError(
-            f"sizes must begin with {features} (features) and end with {classes} (classes) for {data.name}; got {got}"
-        )
-    if experiment.batch_size > items:
-        raise InputError(
-            f"batch_size must be at most {items}, the training items of {data.name}; got {experiment.batch_size}"
-        )
+    (items, features), classes, sizes = data.x_train.shape, data.t_train.shape[1], experiment.sizes
+    ends = f"sizes must begin with {features} (features) and end with {classes} (classes) for {data.name}"
+    require((sizes[0], sizes[-1]) == (features, classes), f"{ends}; got {'-'.join(map(str, sizes))}")
+    most = f"batch_size must be at most {items}, the training items of {data.name}"
+    require(experiment.batch_size <= items, f"{most}; got {experiment.batch_size}")
 
 
 def updates_of(experiment: Experiment, data: Dataset) -> int:
@@ -144,14 +141,12 @@ def updates_of(experiment: Experiment, data: Dataset) -> int:
 
 
 def draw_parameters(rnd: random.Random, sizes: tuple[int, ...], limit: float) -> Parameters:
-    """Uniform in (−limit, limit), layer by layer: the weights row-major, input index first, then the biases."""
-    return [
-        (uniform(rnd, limit, (fan_in, fan_out)), uniform(rnd, limit, (fan_out,))) for fan_in, fan_out in pairwise(sizes)
-    ]
+    """Uniform in (−limit, limit), layer by layer: the weights (m, n) row-major, input index first, then n biases."""
+    return [(uniform(rnd, limit, (m, n)), uniform(rnd, limit, (n,))) for m, n in pairwise(sizes)]
 
 
 def draw_batches(rnd: random.Random, experiment: Experiment, data: Dataset) -> Iterator[Batch]:
-    """(x, t) of one update after another, every epoch in a new order; the last batch of an epoch may be smaller.
+    """(x, t) for each update; every epoch is in a new order, and its last batch may be smaller.
 
     One list of indices is shuffled in place, as in the article: an epoch's order starts from the previous one.
     """

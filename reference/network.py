@@ -23,7 +23,7 @@ def forward(parameters: Parameters, x: np.ndarray) -> list[np.ndarray]:
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
-    """o_k = exp z_k / Σ_j exp z_j; z is first moved by its maximum, which changes nothing but avoids overflow."""
+    """o_k = exp z_k / Σ_j exp z_j. The maximum of z is subtracted first: o stays the same, and nothing overflows."""
     e = np.exp(z - np.maximum.reduce(z, axis=-1, keepdims=True))
     return e / np.add.reduce(e, axis=-1, keepdims=True)
 
@@ -41,13 +41,13 @@ def cross_entropy(z: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def squared_error_full(o: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """∂E/∂z_k = o_k (d_k − Σ_j o_j d_j), d = o − t: the whole Jacobian of the soft-max."""
+    """∂E/∂z_k = o_k (d_k − Σ_j o_j d_j), d = o − t: the full Jacobian of the soft-max."""
     d = o - t
     return o * (d - np.add.reduce(o * d, axis=-1, keepdims=True))
 
 
 def squared_error_diagonal(o: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """∂E/∂z_k ≈ o_k (1 − o_k) d_k, d = o − t: the Jacobian's diagonal alone, as the article's listing has it."""
+    """∂E/∂z_k ≈ o_k (1 − o_k) d_k, d = o − t: only the diagonal of the Jacobian, as in the article's listing."""
     return (o - t) * o * (1 - o)
 
 
@@ -69,7 +69,7 @@ DELTAS = {
 def backward(parameters: Parameters, h: Sequence[np.ndarray], delta: np.ndarray) -> Parameters:
     """δ_{k−1} = (δ_k W_kᵀ) (1 − h_{k−1}²);  ∂E/∂W_k = h_{k−1}ᵀ δ_k;  ∂E/∂b_k = Σ_batch δ_k.
 
-    h is [h₀, …, h_{K−1}], delta is δ_K = ∂E/∂z already divided by the batch. Returns what parameters looks like.
+    h is [h₀, …, h_{K−1}], delta is δ_K = ∂E/∂z, already divided by the batch. The result has the parameters' shapes.
     """
     deltas = [delta]
     for (W, _), h_k in zip(parameters[:0:-1], h[:0:-1], strict=True):

@@ -18,7 +18,7 @@ REDUCTIONS: dict[str, Callable[[int], float]] = {"mean": float, "sum": lambda it
 
 
 def check_names(experiment: Experiment) -> None:
-    """Raise InputError unless every name has a row in its table, the loss together with its soft-max derivative."""
+    """Raise InputError unless every name has a row in its table; loss and soft-max derivative have one together."""
     choose("style", experiment.style, STYLES)
     choose("optimizer", experiment.optimizer, OPTIMIZERS)
     choose("reduction", experiment.reduction, REDUCTIONS)
@@ -36,7 +36,7 @@ def gradients(parameters: Parameters, x: np.ndarray, t: np.ndarray, experiment: 
 
 
 class Rule(NamedTuple):
-    """What a weight is updated by, but for η and λ, which follow schedules."""
+    """How a weight is updated, without η and λ, which follow schedules."""
 
     style: Style
     step: OptimizerStep
@@ -45,8 +45,8 @@ class Rule(NamedTuple):
 
 
 def rule(experiment: Experiment) -> Rule:
-    """What the experiment's names stand for."""
-    return Rule(STYLES[experiment.style], OPTIMIZERS[experiment.optimizer], experiment.momentum, experiment.l2)
+    """The rule that the experiment's names stand for."""
+    return Rule(STYLES[experiment.style], OPTIMIZERS[experiment.optimizer].step, experiment.momentum, experiment.l2)
 
 
 def update_weight(
@@ -54,7 +54,7 @@ def update_weight(
 ) -> tuple[np.ndarray, tuple[Any, ...], tuple[Any, ...]]:
     """w⁺ of a weight with the data gradient g, and what the optimizer and the style remember of it.
 
-    g + λ₂ w, and the style's term of the gradient, are what the optimizer is given; the style acts on its step, too.
+    The optimizer is given g + λ₂ w, to which a style on the gradient adds its term; other styles act after its step.
     """
     style, step, beta, l2 = rule
     if l2:
@@ -71,7 +71,7 @@ def update_weight(
 
 
 def weight_path(w: float, gradients: Iterable[float], experiment: Experiment) -> list[float]:
-    """w₁, w₂, …: a single weight after an update with each of these data gradients."""
+    """w₁, w₂, …: a single weight after each update, given the data gradient of each."""
     value, memory, path, by = np.array(w), NOTHING, [], rule(experiment)
     for updates, g in enumerate(gradients):
         lr, lamda = rates(experiment, updates)
@@ -82,7 +82,7 @@ def weight_path(w: float, gradients: Iterable[float], experiment: Experiment) ->
 
 
 def update(state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
-    """W⁺ as update_weight has it,  b⁺ = step(b, ∂E/∂b): all from the state before the update, not rounded."""
+    """W⁺ by update_weight,  b⁺ = step(b, ∂E/∂b): all from the state before the update, not rounded."""
     lr, lamda = rates(experiment, state.updates)
     by = rule(experiment)
     slopes = gradients(state.parameters, x, t, experiment)
@@ -95,17 +95,13 @@ def update(state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -
     return State(parameters, memory, state.updates + 1)
 
 
-def as_computed(parameters: Parameters) -> Parameters:
-    """The parameters as they are."""
-    return parameters
-
-
 def to_float32_grid(parameters: Parameters) -> Parameters:
     """Every value rounded to the nearest float32 (ties to even), kept in float64."""
     return [(W.astype(np.float32).astype(np.float64), b.astype(np.float32).astype(np.float64)) for W, b in parameters]
 
 
-ROUNDING = {"rounded": to_float32_grid, "float64": as_computed, "float32": as_computed}
+# a list of a list: the parameters as they were computed
+ROUNDING: dict[str, Callable[[Parameters], Parameters]] = {"rounded": to_float32_grid, "float64": list, "float32": list}
 
 
 def step(state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:

@@ -10,23 +10,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.lamda.proof import Task, exit_status, prove
-from comparisons.lamda.translation import ASYMPTOTIC, EXACT, IMPOSSIBLE, parted_by, pull, translate_lamda
-from comparisons.lamda import translation as lamda
+from comparisons.lamda.proof import exit_status, prove
+from comparisons.lamda.translation import (
+    ASYMPTOTIC,
+    EXACT,
+    IMPOSSIBLE,
+    events_that_differ,
+    shrinkage,
+    translate_lamda,
+)
+from comparisons.lamda.units import L2_UNITS, UNITS, in_unit, to_lamda
+from reference.errors import InputError
 from reference.experiment import Experiment
 from reference.l1 import STYLES
 from reference.optimizers import OPTIMIZERS
 
 PENALTY = Experiment(style="penalty", lamda=0.001, lr=0.01)
 SHORT = replace(PENALTY, epochs=3, batch_size=5, lamda=0.003)  # 120 updates
-TOWARD_ZERO = [style for style in STYLES if pull(style)[0] == 1]
+TOWARD_ZERO = [style for style in STYLES if shrinkage(style)[0] == 1]
 
 
-def test_a_style_is_asked_for_its_pull():
-    """s λ ηᵖ: none pulls nothing, the listing away from zero, tack-on without η, all others by η λ toward zero."""
+def test_a_style_is_asked_for_its_shrinkage():
+    """s λ ηᵖ: none moves nothing, the listing away from zero, tack-on without η, all others by η λ toward zero."""
     expected = {"none": (0, 0), "as_listed": (-1, 1), "tack_on": (1, 0)}
 
-    assert {style: expected.get(style, (1, 1)) for style in STYLES} == {style: pull(style) for style in STYLES}
+    assert {style: expected.get(style, (1, 1)) for style in STYLES} == {style: shrinkage(style) for style in STYLES}
 
 
 BY_HAND = {
@@ -112,11 +120,11 @@ def test_a_sum_becomes_a_mean(style, optimizer, expected):
 
 
 def test_where_styles_part():
-    """What tells two styles with the same pull apart, asked of their formulas."""
-    assert [] == parted_by("penalty", "tack_on") == parted_by("penalty", "decoupled")
-    assert ["a weight leaves zero after it was held there"] == parted_by("proximal", "cumulative")
-    assert "the pull takes a weight across zero" in parted_by("decoupled", "clipped")
-    assert "the optimizer's step takes a weight across zero" in parted_by("clipped", "proximal")
+    """What two styles with the same shrinkage do differently, asked of their formulas."""
+    assert [] == events_that_differ("penalty", "tack_on") == events_that_differ("penalty", "decoupled")
+    assert ["a weight leaves zero after it was held there"] == events_that_differ("proximal", "cumulative")
+    assert "the pull takes a weight across zero" in events_that_differ("decoupled", "clipped")
+    assert "the optimizer's step takes a weight across zero" in events_that_differ("clipped", "proximal")
 
 
 # the styles that an exact translation leads to, from each other
@@ -144,7 +152,7 @@ def test_which_translations_are_exact():
 def test_exact_translations_are_proved_by_the_bits(data, optimizer, one, other):
     """0 of 124 parameters differ, one side in NumPy and the other in PyTorch."""
     found = translate_lamda(replace(SHORT, style=one, optimizer=optimizer), other)
-    proof = prove(Task(found, data), lambda _: None)
+    proof = prove(found, lambda _: None, data)
 
     assert (120, 0, 0) == (proof.agreement.updates, proof.agreement.updates_apart, proof.agreement.differing)
     assert 0 == exit_status(found, proof)
@@ -165,7 +173,7 @@ def test_schedules_and_sums_are_proved_too(data, source, style, reduction):
     found = translate_lamda(source, style, reduction)
 
     assert EXACT == found.kind
-    assert 0 == prove(Task(found, data), lambda _: None).agreement.differing
+    assert 0 == prove(found, lambda _: None, data).agreement.differing
 
 
 @pytest.mark.parametrize("factor", [1.001, 100.0], ids=["λ' 0.1 % off", "λ not translated"])
@@ -173,7 +181,7 @@ def test_another_lamda_is_no_proof(data, factor):
     """Twin: the right style with another λ ends with other parameters, and that is exit status 1."""
     found = translate_lamda(SHORT, "tack_on")
     wrong = replace(found, target=replace(found.target, lamda=found.target.lamda * factor))
-    proof = prove(Task(wrong, data), lambda _: None)
+    proof = prove(wrong, lambda _: None, data)
 
     assert 1 == exit_status(wrong, proof)
     assert 1 == proof.agreement.first_difference.update
@@ -184,7 +192,7 @@ def test_asymptotic_is_equal_until_a_weight_comes_near_zero(data, other):
     """With weights that start far from zero for the pull, the first updates are equal; later ones are not."""
     source = replace(SHORT, lr=0.001, epochs=40)
     found = translate_lamda(source, other)
-    proof = prove(Task(found, data), lambda _: None)
+    proof = prove(found, lambda _: None, data)
 
     assert ASYMPTOTIC == found.kind
     assert 1 < proof.agreement.first_difference.update
@@ -199,7 +207,7 @@ def test_momentum_is_reached_in_the_long_run(data):
     untranslated = replace(found, target=replace(found.target, lamda=source.lamda))
     gaps = []
     for translation in (found, untranslated):
-        one, other = prove(Task(translation, data), lambda _: None).sum_abs
+        one, other = prove(translation, lambda _: None, data).sum_abs
         gaps.append(abs(one - other))
 
     assert 0 < gaps[0] < gaps[1] / 2
@@ -209,7 +217,7 @@ def test_nothing_trained_is_no_proof(data):
     """Zero epochs are exit status 3."""
     found = translate_lamda(replace(SHORT, epochs=0), "tack_on")
 
-    assert 3 == exit_status(found, prove(Task(found, data), lambda _: None))
+    assert 3 == exit_status(found, prove(found, lambda _: None, data))
 
 
 POSITIVE = st.floats(1e-9, 1e3)
@@ -240,7 +248,7 @@ def test_there_and_back_is_the_identity(one, other, optimizer, value, lr, beta):
 )
 def test_units_by_hand(unit, value, expected):
     """100 items: C = 0.5 is λ = 1 / (100 · 0.5); α is λ beside a mean loss, and squares with ½. And back."""
-    row = lamda.UNITS[unit]
+    row = UNITS[unit]
 
     assert expected == row.to_lamda(value, 100)
     assert value == row.from_lamda(expected, 100)
@@ -248,7 +256,44 @@ def test_units_by_hand(unit, value, expected):
 
 def test_l2_without_a_half_is_twice_weight_decay():
     """Keras writes λ₂Σw², torch and scikit-learn ½λ₂Σw²."""
-    assert 0.02 == lamda.L2_UNITS["keras"].to_lamda(0.01, 1)
+    assert 0.02 == L2_UNITS["keras"].to_lamda(0.01, 1)
+
+
+def test_a_lamda_of_0_has_no_c():
+    """C = 1 / nλ is infinite then; a C of 0 is refused."""
+    assert float("inf") == in_unit(0.0, "C", 100)
+    with pytest.raises(InputError, match=r"^value in the unit C must be a number > 0; got 0.0$"):
+        to_lamda(0.0, "C", UNITS, 100)
+
+
+REFUSED_BY_THE_LIBRARY = {
+    "source": (replace(PENALTY, style="lasso"), "penalty", None, "style must be one of none, penalty"),
+    "optimizer": (replace(PENALTY, optimizer="lion"), "penalty", None, "optimizer must be one of sgd, momentum, adam"),
+    "style": (PENALTY, "lasso", None, "style must be one of none, penalty"),
+    "reduction": (PENALTY, "penalty", "max", "reduction must be one of mean, sum; got max"),
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "style", "reduction", "message"), REFUSED_BY_THE_LIBRARY.values(), ids=REFUSED_BY_THE_LIBRARY
+)
+def test_the_library_speaks_of_its_own_arguments(source, style, reduction, message):
+    """No option of the command line is in its errors."""
+    with pytest.raises(InputError) as error:
+        translate_lamda(source, style, reduction)
+
+    assert str(error.value).startswith(message)
+    assert "--" not in str(error.value)
+
+
+def test_a_translation_shows_itself_in_one_line():
+    """In a terminal, and with its reason in a notebook, where signs of HTML are escaped."""
+    found = translate_lamda(PENALTY, "tack_on")
+    html = replace(found, reason="λ < η")._repr_html_()
+
+    assert "Translation(penalty, λ = 0.001 → tack_on, λ = 1e-05: exact, λ' = λ · η)" == repr(found)
+    assert html.startswith("<p><code>Translation(penalty, λ = 0.001 → tack_on, λ = 1e-05: exact, λ")
+    assert "<p>λ &lt; η</p>" in html
 
 
 @pytest.fixture(name="run")
@@ -302,7 +347,7 @@ def test_l2_is_told_in_the_unit_of_weight_decay(run):
 
 
 REFUSED = {
-    "from": (["--from", "lasso", "--to", "penalty"], "style must be one of none, penalty"),
+    "from": (["--from", "lasso", "--to", "penalty"], "--from must be one of none, penalty"),
     "to": (["--from", "penalty", "--to", "lasso"], "--to must be one of none, penalty"),
     "no to": (["--from", "penalty"], "Missing option '--to'"),
     "lamda": (

@@ -100,3 +100,12 @@ def test_another_seed_is_another_start(data):
 
     assert (one[0][0] != other[0][0]).all()
     assert any((x != y).any() for (x, _), (y, _) in zip(batches, other_batches, strict=True))
+
+
+def test_repr_says_what_is_not_the_default():
+    """Short, and enough to make the experiment again; in a notebook as HTML."""
+    experiment = Experiment(style="none", lr=0.5)
+
+    assert "Experiment(lr=0.5, style='none')" == repr(experiment)
+    assert experiment == eval(repr(experiment))
+    assert "<code>Experiment()</code>" == Experiment()._repr_html_()

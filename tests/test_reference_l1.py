@@ -1,5 +1,9 @@
 """Every style's update, worked by hand."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +11,8 @@ from reference.experiment import Experiment, Memory
 from reference.l1 import STYLES, soft_threshold
 from reference.optimizers import OPTIMIZERS
 from reference.train import rule, update_weight
+
+ROOT = Path(__file__).parents[1]
 
 # η = 0.1, λ = 1, so that ηλ = 0.1: (w, g, w⁺), the step and what the style makes of it written out
 BY_HAND = {
@@ -235,15 +241,29 @@ def test_an_update_does_not_change_its_arguments(style):
     assert before == repr((w, g, memory))
 
 
-@pytest.mark.parametrize("style", [style for style in STYLES if style != "none"])
-def test_a_style_has_one_place_and_its_formula_is_the_first_line_of_its_docstring(style):
-    """The CLI and the pages show that line."""
+@pytest.mark.parametrize("style", STYLES)
+def test_a_row_has_one_place_and_the_formula_of_its_docstring(style):
+    """The pages show the row's formula; it is the first line of the function's docstring, without the dot."""
     row = STYLES[style]
     places = [place for place in (row.on_gradient, row.after_step, row.after_step_with_memory) if place]
 
-    assert [row.function] == places
-    assert row.function.__doc__.startswith(row.formula)
+    assert ([] if style == "none" else [row.function]) == places
+    assert [f"{row.formula}."] * len(places) == [place.__doc__.splitlines()[0] for place in places]
     assert row.formula.startswith("w⁺ = ")
+    assert row.about.endswith(".")
+
+
+@pytest.mark.parametrize(("option", "docstrings"), [("-OO", False), ("-B", True)], ids=["no docstrings", "twin"])
+def test_formulas_do_not_hang_on_docstrings(option, docstrings):
+    """Python with -OO drops docstrings; every row has its formula and its words in either case."""
+    program = (
+        "from reference.l1 import STYLES, penalty; from reference.optimizers import OPTIMIZERS;"
+        "print(penalty.__doc__ is not None, [(row.formula, row.about) for row in (STYLES | OPTIMIZERS).values()])"
+    )
+    done = subprocess.run([sys.executable, option, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [(row.formula, row.about) for row in [*STYLES.values(), *OPTIMIZERS.values()]]
+
+    assert f"{docstrings} {rows}\n" == done.stdout
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -11,8 +11,8 @@ import reference.train
 import torch_impl.train
 from reference.experiment import NOTHING, Experiment, Memory, State, draw, start
 from reference.l1 import STYLES
-from reference.optimizers import BETA_2, EPSILON, OPTIMIZERS, adam, momentum, sgd
-from torch_impl.train import OF_OPTIMIZER, OF_STYLE, Trainer
+from reference.optimizers import BETA_2, EPSILON, OPTIMIZERS, Optimizer, adam, momentum, sgd
+from torch_impl.train import OF_STYLE, Trainer
 
 EVERY = [
     pytest.param(
@@ -98,7 +98,87 @@ def test_a_gradient_of_zero_moves_nothing(optimizer):
     """Before there is anything to remember."""
     w = np.array([1.0, -2.0, 0.0])
 
-    assert w.tobytes() == optimizer(w, np.zeros(3), 0.5, 0.9)[0].tobytes()
+    assert w.tobytes() == optimizer.step(w, np.zeros(3), 0.5, 0.9)[0].tobytes()
+
+
+# --- what a row says of its step ----------------------------------------------------------------------------------
+
+
+def claims(row):
+    """What the row says of its step."""
+    return {name: getattr(row, name) for name in ("remembers", "has_beta", "accumulates", "normalises")}
+
+
+def seen(step):
+    """The same, asked of the step: 99 updates with a constant gradient, η = 1, β = ½."""
+
+    def last_move(g, beta=0.5):
+        w, memory = np.array(0.0), ()
+        for _ in range(99):
+            before, (w, memory) = w, step(w, np.array(g), 1.0, beta, *memory)
+        return float(before - w)
+
+    return {
+        "remembers": step(np.array(1.0), np.array(1.0), 1.0, 0.5)[1] != (),
+        "has_beta": any(last_of(step, [1.0, -0.25], beta) != last_of(step, [1.0, -0.25], 0.5) for beta in (0.25, 0.75)),
+        "accumulates": last_move(1.0) == pytest.approx(2.0),
+        "normalises": last_move(2.0) == pytest.approx(last_move(1.0)),
+    }
+
+
+def last_of(step, gradients, beta):
+    """The weight after updates with these gradients."""
+    w, memory = np.array(0.0), ()
+    for g in gradients:
+        w, memory = step(w, np.array(g), 1.0, beta, *memory)
+    return float(w)
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_what_a_row_says_of_its_step_is_so(row):
+    """Four facts, seen in the numbers that the step computes."""
+    assert seen(row.step) == claims(row)
+
+
+@pytest.mark.parametrize("field", ["remembers", "has_beta", "accumulates", "normalises"])
+@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_row_that_says_something_else_is_noticed(row, field):
+    """Twin: each of the facts, turned round."""
+    assert seen(row.step) != claims(row._replace(**{field: not getattr(row, field)}))
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_row_has_the_formula_of_its_steps_docstring(row):
+    """The first line, without the dot."""
+    assert row.step.__doc__.splitlines()[0] == f"{row.formula}."
+    assert row.about
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_error_of_the_gradients_moves_a_weight_by_at_most_the_sensitivity(name):
+    """Each of 200 gradients is wrong by 1e-9: the last update moves by η' 1e-9 or less more, and by a tenth of it."""
+    row, rnd = OPTIMIZERS[name], np.random.default_rng(2)
+    moved, memories = [], []
+    gradients, errors = rnd.normal(size=(2, 200, 50))
+    for slopes in (gradients, gradients + 1e-9 * np.sign(errors)):
+        w, memory = np.zeros(50), ()
+        for g in slopes:
+            before, (w, memory) = w, row.step(w, g, 0.5, 0.9, *memory)
+        moved.append(w - before)
+        memories.append(memory)
+    largest = (np.abs(moved[1] - moved[0]) / row.sensitivity(0.5, 0.9, memories[0])).max() / 1e-9
+
+    assert 0.1 < largest <= 1 + 1e-6
+
+
+def test_an_optimizer_that_is_only_a_step():
+    """What a diagnosis tries: the other columns have defaults, which are those of a step that remembers."""
+    row = Optimizer(sgd, has_beta=False)
+
+    assert row.remembers
+    assert row.tells_gradient
+    assert (0.5, 4.0) == (row.sensitivity(0.5, 0.9, ()), row.lr_of_mean(4))
+    assert (False, 1.0) == (OPTIMIZERS["adam"].tells_gradient, OPTIMIZERS["adam"].lr_of_mean(4))
 
 
 # --- beside torch.optim -------------------------------------------------------------------------------------------
@@ -123,7 +203,7 @@ def by_reference(name, w, gradients, lr, beta):
     """The same by the formulas."""
     memory = ()
     for g in gradients:
-        w, memory = OPTIMIZERS[name](w, g, lr, beta, *memory)
+        w, memory = OPTIMIZERS[name].step(w, g, lr, beta, *memory)
         yield w
 
 
@@ -154,23 +234,23 @@ def test_another_beta_is_not_torchs(name, other):
     assert (np.abs(mine[1] - stock[1]) > 1e-6).all()
 
 
-@pytest.mark.parametrize(("name", "keys"), OF_OPTIMIZER.items(), ids=OF_OPTIMIZER)
-def test_torch_remembers_under_these_names(name, keys):
+@pytest.mark.parametrize(("name", "row"), torch_impl.train.OPTIMIZERS.items(), ids=OPTIMIZERS)
+def test_torch_remembers_under_these_names(name, row):
     """torch.optim's state of a parameter, in our order, is the reference's memory of it."""
     rnd = np.random.default_rng(1)
     w, gradients = rnd.normal(size=(3, 2)), rnd.normal(size=(4, 3, 2))
     parameter = torch.nn.Parameter(torch.tensor(w))
-    optimizer = torch_impl.train.OPTIMIZERS[name]([{"params": [parameter]}], Experiment(optimizer=name))
+    optimizer = row.kind([{"params": [parameter]}], lr=0.01, **row.options(0.9))
     memory = ()
     for g in gradients:
         parameter.grad = torch.tensor(g)
         optimizer.step()
-        w, memory = OPTIMIZERS[name](w, g, 0.01, 0.9, *memory)
+        w, memory = OPTIMIZERS[name].step(w, g, 0.01, 0.9, *memory)
     known = {key: value for key, value in optimizer.state[parameter].items() if value is not None}
 
-    assert set(keys) == known.keys()
-    assert len(keys) == len(memory)
-    for key, mine in zip(keys, memory, strict=True):
+    assert set(row.remembers) == known.keys()
+    assert len(row.remembers) == len(memory)
+    for key, mine in zip(row.remembers, memory, strict=True):
         np.testing.assert_allclose(known[key].numpy(), mine, rtol=1e-14)
 
 
@@ -214,7 +294,7 @@ def torch_states(experiment, data):
 def test_a_state_remembers_what_its_rows_say(data, experiment):
     """() before the first update; then each part has as many values as the optimizer and the style have names."""
     first, second = list(reference_states(experiment, data))[:2]
-    of_optimizer = len(OF_OPTIMIZER[experiment.optimizer])
+    of_optimizer = len(torch_impl.train.OPTIMIZERS[experiment.optimizer].remembers)
     of_style = len(OF_STYLE) if STYLES[experiment.style].after_step_with_memory else 0
 
     assert [NOTHING, NOTHING] == first.memory

@@ -9,7 +9,8 @@ import torch
 
 import reference.train
 import torch_impl.train
-from comparisons.agreement.free_run import compare_runs, lockstep
+from comparisons.agreement.free_run import compare_runs
+from comparisons.agreement.lockstep import lockstep
 from reference.data import Dataset
 from reference.experiment import Experiment, Memory, State, draw, rates, start
 from reference.l1 import soft_threshold
@@ -481,7 +482,7 @@ LOCKSTEP_FAULTS = {
 @pytest.mark.parametrize("numbers", LOCKSTEP_FAULTS.values(), ids=LOCKSTEP_FAULTS)
 def test_lockstep_finds_it_too(data, numbers, precision):
     """Restarted before every update, the fault is outside the tolerance at the first one."""
-    experiment = replace(EXPERIMENT, epochs=1, precision=precision)
+    experiment = replace(EXPERIMENT, epochs=1, batch_size=20, precision=precision)
     found = lockstep(experiment, data, lambda e: torch_impl.train.stepper(replace(e, **numbers)))
 
     assert 1 == found.exit_status

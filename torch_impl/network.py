@@ -23,7 +23,7 @@ class Network(nn.Module):
     def __init__(self, sizes: tuple[int, ...], dtype: torch.dtype) -> None:
         super().__init__()
         linear = partial(nn.utils.skip_init, nn.Linear, dtype=dtype)
-        self.layers: Iterable[nn.Linear] = nn.ModuleList(  # type: ignore[assignment]  # it is typed as of any Module
+        self.layers: Iterable[nn.Linear] = nn.ModuleList(  # type: ignore[assignment]  # mypy knows its items only as Module
             linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
         )
 
@@ -35,20 +35,20 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def load(self, parameters: Parameters) -> None:
-        """Copy the parameters, one (W, b) a layer, into the module."""
+        """Copy the parameters, one (W, b) for each layer, into the module."""
         for layer, (W, b) in zip(self.layers, parameters, strict=True):
             layer.weight.copy_(torch.from_numpy(W.T))
             layer.bias.copy_(torch.from_numpy(b))
 
     def arrays(self) -> Parameters:
-        """The parameters, one (W, b) a layer, W as (fan in, fan out): views, which follow the module's updates."""
+        """The parameters, one (W, b) for each layer, W as (fan in, fan out): views, which change with the module."""
         return [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in self.layers]
 
 
 class DiagonalSoftmax(torch.autograd.Function):
-    """o = softmax(z) forward; backward ∂E/∂z_k = o_k (1 − o_k) ∂E/∂o_k: the Jacobian's diagonal alone.
+    """o = softmax(z) forward; backward ∂E/∂z_k = o_k (1 − o_k) ∂E/∂o_k: only the diagonal of the Jacobian.
 
-    The article's listing trains with this derivative; autograd on its own takes the whole Jacobian.
+    The article's listing trains with this derivative; autograd alone uses the full Jacobian.
     """
 
     @staticmethod

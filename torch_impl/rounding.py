@@ -1,19 +1,13 @@
-"""Rounded precision: a hook that puts every parameter on the float32 grid after each step."""
+"""Rounded precision: a hook that rounds every parameter to the nearest float32 after each step."""
 
 from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
-
-
-def attach_rounding(optimizer: Optimizer) -> RemovableHandle:
-    """p ← float64(float32(p)) of every parameter after every step, ties to even, until .remove().
-
-    Hooks run in the order in which they were attached: attach this one after an L1 style.
-    """
-    return optimizer.register_step_post_hook(to_float32_grid)
 
 
 def to_float32_grid(optimizer: Optimizer, *_: object) -> None:
-    """p ← float64(float32(p))."""
+    """p ← float64(float32(p)) of every parameter, ties to even: a hook for optimizer.register_step_post_hook.
+
+    Hooks run in the order in which they were registered: register this one after an L1 style is attached.
+    """
     for group in optimizer.param_groups:
         for p in group["params"]:
             value = p.detach()

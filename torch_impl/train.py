@@ -1,7 +1,7 @@
 """One update by autograd and torch.optim, and training as a fold over it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,42 +10,35 @@ from torch.optim import Optimizer
 
 from reference.data import Dataset
 from reference.experiment import Batch, Experiment, Memory, Parameters, State, choose, draw, rates, start
-from torch_impl.l1 import STYLES, attach, with_penalty
+from torch_impl.l1 import STYLES, attach, split_parameters, with_penalty
 from torch_impl.network import LOSSES, Network
-from torch_impl.rounding import attach_rounding
-
-Groups = list[dict[str, Any]]
+from torch_impl.rounding import to_float32_grid
 
 
-def sgd(groups: Groups, experiment: Experiment) -> Optimizer:
-    """torch.optim.SGD; a loop over a few small tensors is faster than collecting them into lists first (foreach)."""
-    return torch.optim.SGD(groups, lr=experiment.lr, foreach=False)
+class StockOptimizer(NamedTuple):
+    """An optimizer of torch, as it comes."""
+
+    kind: Callable[..., Optimizer]
+    options: Callable[[float], dict[str, Any]] = lambda beta: {}  # besides lr
+    remembers: tuple[str, ...] = ()  # keys of a parameter's state, in the order of reference.experiment.Memory
 
 
-def momentum(groups: Groups, experiment: Experiment) -> Optimizer:
-    """torch.optim.SGD with momentum β."""
-    return torch.optim.SGD(groups, lr=experiment.lr, momentum=experiment.momentum, foreach=False)
+OPTIMIZERS = {
+    "sgd": StockOptimizer(torch.optim.SGD),
+    "momentum": StockOptimizer(torch.optim.SGD, lambda beta: {"momentum": beta}, ("momentum_buffer",)),
+    "adam": StockOptimizer(torch.optim.Adam, lambda beta: {"betas": (beta, 0.999)}, ("exp_avg", "exp_avg_sq", "step")),
+}
 
+OF_STYLE = ("l1_due", "l1_received")  # keys of a weight's state, for the styles
 
-def adam(groups: Groups, experiment: Experiment) -> Optimizer:
-    """torch.optim.Adam with β₁ = momentum, and torch's own β₂ and ε."""
-    return torch.optim.Adam(groups, lr=experiment.lr, betas=(experiment.momentum, 0.999), foreach=False)
-
-
-OPTIMIZERS = {"sgd": sgd, "momentum": momentum, "adam": adam}
-
-# what they and the styles remember of a parameter in optimizer.state, in the order of reference.experiment.Memory
-OF_OPTIMIZER = {"sgd": (), "momentum": ("momentum_buffer",), "adam": ("exp_avg", "exp_avg_sq", "step")}
-OF_STYLE = ("l1_due", "l1_received")
-
-# what becomes of a loss, which is a mean over the batch
+# what is made of a loss that is a mean over the batch
 REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mean": lambda loss, t: loss,
     "sum": lambda loss, t: loss * len(t),
 }
 
-# what is hooked to the optimizer after the style
-ROUNDING = {"rounded": (attach_rounding,), "float64": (), "float32": ()}
+# the hooks that the optimizer gets after the style
+ROUNDING = {"rounded": (to_float32_grid,), "float64": (), "float32": ()}
 
 
 class Trainer:
@@ -59,49 +52,42 @@ class Trainer:
         self.loss = choose("loss and softmax_derivative", (experiment.loss, experiment.softmax_derivative), LOSSES)
         self.reduce = choose("reduction", experiment.reduction, REDUCTIONS)
         self.network = Network(experiment.sizes, torch.from_numpy(np.empty(0, experiment.dtype)).dtype)
-        groups: Groups = [
-            {
-                "params": [layer.weight for layer in self.network.layers],
-                "lamda": experiment.lamda,
-                "weight_decay": experiment.l2,
-            },
-            {"params": [layer.bias for layer in self.network.layers]},
-        ]
-        self.optimizer = choose("optimizer", experiment.optimizer, OPTIMIZERS)(groups, experiment)
+        weights, biases = split_parameters(self.network, lamda=experiment.lamda)
+        groups = [weights | {"weight_decay": experiment.l2}, biases]
+        stock = choose("optimizer", experiment.optimizer, OPTIMIZERS)
+        # a loop over a few small tensors is faster than collecting them into lists first, as foreach does
+        self.optimizer = stock.kind(groups, lr=experiment.lr, foreach=False, **stock.options(experiment.momentum))
         attach(self.style, self.optimizer)
-        for attach_hook in ROUNDING[experiment.precision]:
-            attach_hook(self.optimizer)
+        for hook in ROUNDING[experiment.precision]:
+            self.optimizer.register_step_post_hook(hook)
         self._experiment = experiment
+        self._of_optimizer = stock.remembers
         self._updates = 0
         self._parameters = list(self.network.parameters())
         self._views = self.network.arrays()
 
     def load(self, state: State) -> None:
-        """Go on from this state."""
+        """Continue from this state."""
         self.network.load(state.parameters)
         self._updates = state.updates
-        keys = OF_OPTIMIZER[self._experiment.optimizer]
         for layer, memory in zip(self.network.layers, state.memory, strict=True):
-            of_style = dict(zip(OF_STYLE, map(to_torch, memory.style), strict=False))
-            self.optimizer.state[layer.weight] = dict(zip(keys, map(to_torch, memory.W), strict=False)) | of_style
-            self.optimizer.state[layer.bias] = dict(zip(keys, map(to_torch, memory.b), strict=False))
+            of_style = remembered(OF_STYLE, memory.style)
+            self.optimizer.state[layer.weight] = remembered(self._of_optimizer, memory.W) | of_style
+            self.optimizer.state[layer.bias] = remembered(self._of_optimizer, memory.b)
 
     def arrays(self) -> Parameters:
-        """A copy of the parameters, one (W, b) a layer, W as (fan in, fan out)."""
+        """A copy of the parameters, one (W, b) for each layer, W as (fan in, fan out)."""
         return [(W.copy(), b.copy()) for W, b in self._views]
 
     def state(self) -> State:
-        """A copy of everything that the next update starts from."""
-        keys = OF_OPTIMIZER[self._experiment.optimizer]
+        """A copy of everything that the next update starts from, except its batch."""
 
-        def remembered(parameter: Tensor, keys: tuple[str, ...]) -> tuple[Any, ...]:
+        def of(parameter: Tensor, keys: tuple[str, ...]) -> tuple[Any, ...]:
             known = self.optimizer.state.get(parameter, {})
             return tuple(to_numpy(known[key]) for key in keys if key in known)
 
-        memory = [
-            Memory(remembered(layer.weight, keys), remembered(layer.bias, keys), remembered(layer.weight, OF_STYLE))
-            for layer in self.network.layers
-        ]
+        own, layers = self._of_optimizer, self.network.layers
+        memory = [Memory(of(layer.weight, own), of(layer.bias, own), of(layer.weight, OF_STYLE)) for layer in layers]
         return State(self.arrays(), memory, self._updates)
 
     def step(self, x: np.ndarray, t: np.ndarray) -> None:
@@ -110,7 +96,7 @@ class Trainer:
         weights["lr"], weights["lamda"] = rates(self._experiment, self._updates)
         biases["lr"] = weights["lr"]
         for parameter in self._parameters:
-            parameter.grad = None  # what zero_grad() does, without the profiler's record that it makes each time
+            parameter.grad = None  # as zero_grad() does, which also makes a record for the profiler each time
         target = torch.from_numpy(t)
         data_loss = self.reduce(self.loss(self.network(torch.from_numpy(x)), target), target)
         with_penalty(data_loss, self.style, self.optimizer).backward()
@@ -118,8 +104,13 @@ class Trainer:
         self._updates += 1
 
 
+def remembered(keys: tuple[str, ...], memory: tuple[Any, ...]) -> dict[str, Any]:
+    """The reference's memory of a parameter, under torch's keys; {} before the first update."""
+    return dict(zip(keys, map(to_torch, memory), strict=False))
+
+
 def to_torch(value: Any) -> Any:
-    """What NumPy remembers as torch does: W transposed, a count of updates as a tensor, other numbers as they are."""
+    """A value of the reference's memory in torch's form: arrays transposed, a count of updates as a tensor."""
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.T.copy())
     return torch.tensor(float(value)) if isinstance(value, int) else value
@@ -133,7 +124,7 @@ def to_numpy(value: Any) -> Any:
 
 
 def stepper(experiment: Experiment) -> Callable[[State, np.ndarray, np.ndarray], State]:
-    """(state, x, t) -> the state after one update, by one trainer that is loaded anew each time."""
+    """(state, x, t) -> the state after one update; one trainer, which is loaded anew each time."""
     trainer = Trainer(experiment)
 
     def step(state: State, x: np.ndarray, t: np.ndarray) -> State:

@@ -1,6 +1,6 @@
-"""A translation of λ is proved by training: the source in NumPy, the target in PyTorch."""
+"""The proof of a translation by training: the source in NumPy, the target in PyTorch."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,45 +10,34 @@ import torch_impl.train
 from comparisons.agreement.free_run import Agreement, Tick, compare_runs, ticking
 from comparisons.lamda.translation import EXACT, Translation
 from reference.data import Dataset
-from reference.errors import InputError
+from reference.errors import require
 
 
-@dataclass(frozen=True)
-class Task:
-    """A translation to prove on data."""
-
-    translation: Translation
-    data: Dataset
-
-
-@dataclass(frozen=True)
-class Proof:
-    """Both trained: the source in NumPy, the target in PyTorch."""
+class Proof(NamedTuple):
+    """What training both showed."""
 
     agreement: Agreement
-    sum_abs: tuple[float, float]  # Σ|w| of both, weights alone
+    sum_abs: tuple[float, float]  # Σ|w| of both, without biases
 
 
 def check_batches(translation: Translation, data: Dataset) -> None:
-    """Raise InputError where a sum is to become a mean, or back, and the last batch of an epoch has fewer items."""
+    """Raise InputError if the reduction changes and the last batch of an epoch has fewer items than the others."""
     items, batch = len(data.x_train), translation.source.batch_size
-    if translation.source.reduction != translation.target.reduction and items % batch:
-        raise InputError(f"--batch-size must divide the {items} training items of {data.name} here; got {batch}")
+    fits = translation.source.reduction == translation.target.reduction or items % batch == 0
+    require(fits, f"batch_size must divide the {items} training items of {data.name} here; got {batch}")
 
 
-def prove(task: Task, tick: Tick) -> Proof:
+def prove(translation: Translation, tick: Tick, data: Dataset) -> Proof:
     """Train the source in NumPy and the target in PyTorch, and compare them after every update."""
     torch.set_num_threads(1)
-    source, target = task.translation.source, task.translation.target
-    agreement = compare_runs(
-        ticking(reference.train.train(source, task.data), tick), torch_impl.train.train(target, task.data)
-    )
-    sums = [sum(float(np.abs(W).sum()) for W, _ in side) for side in (agreement.reference, agreement.candidate)]
-    return Proof(agreement, (sums[0], sums[1]))
+    source = ticking(reference.train.train(translation.source, data), tick)
+    agreement = compare_runs(source, torch_impl.train.train(translation.target, data))
+    one, other = (sum(float(np.abs(W).sum()) for W, _ in side) for side in (agreement.reference, agreement.candidate))
+    return Proof(agreement, (one, other))
 
 
 def exit_status(translation: Translation, proof: Proof | None) -> int:
-    """0; for a proof that fails 1 if an exact translation ends with other parameters, 3 if nothing was compared."""
+    """1 if an exact translation ends with other parameters, 3 if the proof compared nothing, else 0."""
     if proof is None:
         return 0
     if not proof.agreement.moved:

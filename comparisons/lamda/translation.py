@@ -1,124 +1,88 @@
-"""Which λ makes one style train as another does, or why none does.
+"""Which λ makes one style train as another does, or why no λ does."""
 
-What a style does with λ is not written down here once more: it is asked of the style's own formula, by a few updates
-of plain SGD with numbers that are exact in binary (`pull`, `EVENTS`). A new style is thereby translated, too.
-"""
-
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from html import escape
 
 import numpy as np
 
-from reference.errors import InputError
 from reference.experiment import SCHEDULES, Experiment, choose
 from reference.l1 import STYLES
-from reference.train import REDUCTIONS, weight_path
+from reference.optimizers import OPTIMIZERS
+from reference.train import REDUCTIONS, check_names, weight_path
 
 EXACT, ASYMPTOTIC, IMPOSSIBLE = "exact", "asymptotic", "impossible"
-ORDER = (EXACT, ASYMPTOTIC, IMPOSSIBLE)  # a translation is as good as its worst part
+KINDS = (EXACT, ASYMPTOTIC, IMPOSSIBLE)  # the worst last: a translation is as good as its worst part
+DIRECTIONS = {1: "toward zero", 0: "nowhere", -1: "away from zero"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Translation:
-    """What to train with in place of the source, and how well that agrees with it."""
+    """What to train with instead of the source, and how well that agrees with it."""
 
     source: Experiment
-    target: Experiment  # where the kind is IMPOSSIBLE: the nearest there is
+    target: Experiment  # if the kind is IMPOSSIBLE, the nearest one
     kind: str
-    formula: str  # of λ' and, where it changes, η'
-    reason: str  # and the condition under which it holds
+    formula: str  # of λ' and, if it changes, η'
+    reason: str  # of the kind, with the condition under which it holds
+
+    def __repr__(self) -> str:
+        one, other = (f"{e.style}, λ = {e.lamda:g}" for e in (self.source, self.target))
+        return f"Translation({one} → {other}: {self.kind}, {self.formula})"
+
+    def _repr_html_(self) -> str:
+        return f"<p><code>{escape(repr(self))}</code></p><p>{escape(self.reason)}</p>"
 
 
-# --- what a style does, asked of its formula ----------------------------------------------------------------------
+def translate_lamda(
+    experiment: Experiment, style: str, reduction: str | None = None, constant: bool = False
+) -> Translation:
+    """λ' = λ ηᵖ⁻ᵖ' (1 − β)ᵏ: both styles move a weight toward zero by the same amount, s λ ηᵖ = s' λ' ηᵖ'.
 
-
-def pull(style: str) -> tuple[int, int]:
-    """(s, p): an update takes a weight far from 0 toward it by s λ ηᵖ. s is 1, −1 (away from 0) or 0; p is 1 or 0."""
-    half, quarter = (8.0 - weight_path(8.0, (0.0,), Experiment(style=style, lr=lr, lamda=1.0))[0] for lr in (0.5, 0.25))
-    return int(np.sign(half)), int(half != quarter)
-
-
-def through_optimizer(style: str) -> bool:
-    """Does the optimizer get λ with the gradient?"""
-    return STYLES[style].on_gradient is not None
-
-
-# What can happen to a weight near zero, where styles differ: (w, gradients) for η = ½ and a pull of ¼
-EVENTS = {
-    "a weight is at exactly 0 and gets a gradient": (0.0, (-1.0,)),
-    "the pull takes a weight across zero": (0.125, (0.0,)),
-    "the optimizer's step takes a weight across zero": (0.125, (1.0,)),
-    "a weight leaves zero after it was held there": (0.125, (0.0, -1.0)),
-}
-
-
-def parted_by(source: str, target: str) -> list[str]:
-    """The events after which two styles with the same pull have different weights."""
-    one, other = (Experiment(style=style, lr=0.5, lamda=0.25 / 0.5 ** pull(style)[1]) for style in (source, target))
-    return [event for event, example in EVENTS.items() if weight_path(*example, one) != weight_path(*example, other)]
-
-
-# --- the translation ----------------------------------------------------------------------------------------------
-
-# η of the mean over B items, for each η of their sum. Adam divides the size of the gradient out.
-LR_OF_MEAN: dict[str, Callable[[int], float]] = {"sgd": float, "momentum": float, "adam": lambda items: 1.0}
+    k is −1 from a penalty that an optimizer accumulates to one that it does not, 1 the other way round. reduction: of
+    the loss over a batch, if it changes too. constant: λ' must be one number for all updates, whatever η does.
+    Raises InputError for an unknown style or reduction, and for names in the experiment that have no row.
+    """
+    check_names(experiment)
+    choose("style", style, STYLES)
+    reduction = reduction or experiment.reduction
+    choose("reduction", reduction, REDUCTIONS)
+    same = reduced(experiment, reduction)
+    (sign, power), (_, to_power) = shrinkage(experiment.style), shrinkage(style)
+    powers = power - to_power
+    through = through_optimizer(style) - through_optimizer(experiment.style)
+    beta = experiment.momentum if OPTIMIZERS[experiment.optimizer].accumulates else 0.0
+    schedule = schedule_of_lamda(experiment, powers, constant)
+    lamda = same.lamda * abs(sign) * same.lr**powers * (1 - beta) ** through
+    target = replace(same, style=style, lamda=lamda, lamda_schedule=schedule or experiment.lamda_schedule)
+    kind, reason = judge(experiment, target, follows=schedule is not None)
+    return Translation(experiment, target, kind, formula(experiment, target, powers, through * (beta > 0)), reason)
 
 
 def reduced(source: Experiment, reduction: str) -> Experiment:
-    """The same updates beside a mean or a sum over the batch: mean with (η B, λ₂ / B) for sum with (η, λ₂).
+    """The same updates with another reduction: a mean with (η B, λ₂ / B) is a sum with (η, λ₂).
 
-    The gradient's part of λ goes with the gradient, to λ / B; a pull after the step stays the same pull, η λ or λ.
+    λ in the gradient becomes λ / B, as the gradient does; a shrinkage after the step stays η λ or λ.
     """
     if reduction == source.reduction:
         return source
-    of_gradient, of_lr = 1 / source.batch_size, LR_OF_MEAN[source.optimizer](source.batch_size)
+    of_gradient, of_lr = 1 / source.batch_size, OPTIMIZERS[source.optimizer].lr_of_mean(source.batch_size)
     if reduction == "sum":
         of_gradient, of_lr = 1 / of_gradient, 1 / of_lr
-    of_lamda = of_gradient if through_optimizer(source.style) else of_lr ** -pull(source.style)[1]
+    of_lamda = of_gradient if through_optimizer(source.style) else of_lr ** -shrinkage(source.style)[1]
     lr, lamda, l2 = source.lr * of_lr, source.lamda * of_lamda, source.l2 * of_gradient
     return replace(source, reduction=reduction, lr=lr, lamda=lamda, l2=l2)
 
 
-def schedule_of_lamda(source: Experiment, power: int) -> str | None:
-    """The schedule that λ' = λ ηᵖ needs, p = power; None where SCHEDULES has no such row."""
+def schedule_of_lamda(source: Experiment, power: int, constant: bool) -> str | None:
+    """The schedule that λ' = λ ηᵖ needs, p = power; None if there is no such schedule, or λ' may not change."""
     if power == 0 or source.lr_schedule == "constant":
-        return source.lamda_schedule
-    if power == 1:
-        return source.lr_schedule if source.lamda_schedule == "constant" else None
-    return "constant" if source.lamda_schedule == source.lr_schedule else None
-
-
-def translate_lamda(
-    source: Experiment, style: str, reduction: str | None = None, constant: bool = False
-) -> Translation:
-    """λ' = λ ηᵖ⁻ᵖ' (1 − β)ᵏ: both pull a weight toward zero by the same amount, s λ ηᵖ = s' λ' ηᵖ'.
-
-    k is −1 from a penalty that goes through momentum to one that does not, 1 the other way round. constant demands one
-    λ for all updates, whatever η does. Raises InputError for an unknown style or reduction.
-    """
-    choose("--from", source.style, STYLES)
-    choose("--to", style, STYLES)
-    choose("--to-reduction", reduction or source.reduction, REDUCTIONS)
-    same = reduced(source, reduction or source.reduction)
-    (sign, power), (_, to_power) = pull(source.style), pull(style)
-    powers = power - to_power
-    through = through_optimizer(style) - through_optimizer(source.style)
-    beta = source.momentum if source.optimizer == "momentum" else 0.0
-    schedule = schedule_of_lamda(source, powers)
-    follows = schedule is not None and not (constant and powers and schedule != "constant")
-    target = replace(
-        same,
-        style=style,
-        lamda=same.lamda * abs(sign) * same.lr**powers * (1 - beta) ** through,
-        lamda_schedule=schedule if schedule and follows else source.lamda_schedule,
-    )
-    active = bool(source.lamda and sign and source.style != style)
-    parts = list(obstacles(source, target, follows)) if active else []
-    parts += list(obstacle_of_reduction(source, target))
-    kind = max((part for part, _ in parts), key=ORDER.index, default=EXACT)
-    reasons = [words for part, words in parts if part == kind] or list(conditions(source, target))
-    return Translation(source, target, kind, formula(source, target, powers, through * (beta > 0)), "; ".join(reasons))
+        found = source.lamda_schedule
+    elif power == 1:
+        found = source.lr_schedule if source.lamda_schedule == "constant" else ""
+    else:
+        found = "constant" if source.lamda_schedule == source.lr_schedule else ""
+    return None if not found or (constant and power and found != "constant") else found
 
 
 def formula(source: Experiment, target: Experiment, powers: int, through: int) -> str:
@@ -132,80 +96,73 @@ def formula(source: Experiment, target: Experiment, powers: int, through: int) -
         return f"λ' = λ{lr}{momentum}"
     times, over = (" / B", " · B") if target.reduction == "mean" else (" · B", " / B")
     of_lr = "" if source.lr == target.lr else over
-    of_lamda = times if through_optimizer(source.style) or (of_lr and pull(source.style)[1]) else ""
+    of_lamda = times if through_optimizer(source.style) or (of_lr and shrinkage(source.style)[1]) else ""
     return f"λ' = λ{of_lamda}{lr}{momentum}, η' = η{of_lr}"
 
 
-def obstacles(source: Experiment, target: Experiment, follows: bool) -> Iterator[tuple[str, str]]:
-    """What keeps two styles from training alike: each obstacle's kind, and the reason in words."""
+# --- why two styles cannot train alike, or under which condition they do -----------------------------------------
+
+
+def judge(source: Experiment, target: Experiment, follows: bool) -> tuple[str, str]:
+    """The kind of a translation, and the reason in words; follows: does λ' have the schedule that it needs?"""
+    sign, _ = shrinkage(source.style)
+    differ = bool(source.lamda and sign and source.style != target.style)
+    found = list(of_styles(source, target, follows)) if differ else []
+    if source.reduction != target.reduction and (reason := OPTIMIZERS[source.optimizer].obstacle_to_reduction):
+        found.append((ASYMPTOTIC, reason))
+    kind = max((part for part, _ in found), key=KINDS.index, default=EXACT)
+    reasons = [words for part, words in found if part == kind] or conditions(source, target)
+    return kind, "; ".join(reasons)
+
+
+def of_styles(source: Experiment, target: Experiment, follows: bool) -> Iterator[tuple[str, str]]:
+    """Each obstacle between two styles: its kind, and the reason in words."""
     one, other = source.style, target.style
-    (sign, power), (to_sign, _) = pull(one), pull(other)
+    (sign, power), (to_sign, _) = shrinkage(one), shrinkage(other)
     if sign != to_sign:
-        way = {1: "toward zero", 0: "nowhere", -1: "away from zero"}
-        yield IMPOSSIBLE, f"{one} pulls weights {way[sign]} and {other} {way[to_sign]}, whatever λ is"
+        yield IMPOSSIBLE, f"{one} pulls weights {DIRECTIONS[sign]} and {other} {DIRECTIONS[to_sign]}, whatever λ is"
         return
     if not follows:
         ratio = 1 / SCHEDULES[source.lr_schedule](100_000)
+        lamda = "λ" if source.lamda_schedule == "constant" else "λ_t"
         yield (
             IMPOSSIBLE,
             f"η scales λ in {one if power else other} alone, so that under its schedule the ratio of the two pulls"
-            f" changes, by {ratio:g} within 100,000 updates; λ would have to change with every update, to λ'_t = "
-            + ("λ" if source.lamda_schedule == "constant" else "λ_t")
-            + (" η_t" if power else " / η_t"),
+            f" changes, by {ratio:g} within 100,000 updates; λ would have to change with every update, to λ'_t ="
+            f" {lamda}{' η_t' if power else ' / η_t'}",
         )
     if through_optimizer(one) != through_optimizer(other):
         through, past = (one, other) if through_optimizer(one) else (other, one)
-        yield from OBSTACLE_OF_OPTIMIZER[source.optimizer](source, through, past)
-    if events := parted_by(one, other):
+        yield from of_optimizer(source, through, past)
+    if events := events_that_differ(one, other):
         yield ASYMPTOTIC, f"the pull is the same, and so is every update until {', or '.join(events)}"
 
 
-def obstacle_of_sgd(source: Experiment, through: str, past: str) -> Iterator[tuple[str, str]]:
-    """None: w − η (g + λ s) = (w − η g) − η λ s."""
-    yield from ()
+def of_optimizer(source: Experiment, through: str, past: str) -> Iterator[tuple[str, str]]:
+    """Each obstacle that the optimizer makes: it acts on λ in the style `through` but not in the style `past`.
 
-
-def obstacle_of_momentum(source: Experiment, through: str, past: str) -> Iterator[tuple[str, str]]:
-    """η λ (1 + β + β² + …)."""
-    beta = source.momentum
-    if beta:
+    Plain SGD makes none: w − η (g + λ s) = (w − η g) − η λ s. A sum of gradients comes to η λ (1 + β + β² + …).
+    """
+    optimizer, gain = OPTIMIZERS[source.optimizer], 1 / (1 - source.momentum)
+    if optimizer.obstacle:
+        yield IMPOSSIBLE, optimizer.obstacle.format(through=through, past=past)
+    if optimizer.accumulates and source.momentum:
         yield (
             ASYMPTOTIC,
-            f"momentum adds up what {through} puts into the gradient, to η λ (1 − βᵗ) / (1 − β) in the t-th update,"
-            f" while {past} acts after it: the factor {1 / (1 - beta):g} is reached after some {round(1 / (1 - beta))}"
-            " updates in which a weight keeps its sign",
-        )
-
-
-def obstacle_of_adam(source: Experiment, through: str, past: str) -> Iterator[tuple[str, str]]:
-    """η m̂ / √ŝ has not the size of the gradient."""
-    yield (
-        IMPOSSIBLE,
-        f"Adam divides what {through} puts into the gradient by √ŝ, another number for every weight and every update,"
-        f" while {past} acts after that: without a data gradient {through} moves a weight by η, whatever λ is",
-    )
-
-
-OBSTACLE_OF_OPTIMIZER = {"sgd": obstacle_of_sgd, "momentum": obstacle_of_momentum, "adam": obstacle_of_adam}
-
-
-def obstacle_of_reduction(source: Experiment, target: Experiment) -> Iterator[tuple[str, str]]:
-    """Adam's ε is the only number beside which the size of the gradient counts."""
-    if source.reduction != target.reduction and source.optimizer == "adam":
-        yield (
-            ASYMPTOTIC,
-            "Adam divides the size of the gradient out, but for its ε, which is added to √ŝ of either size",
+            f"{source.optimizer} adds up what {through} puts into the gradient, to η λ (1 − βᵗ) / (1 − β) in the t-th"
+            f" update, while {past} acts after it: the factor {gain:g} is reached after some {round(gain)} updates in"
+            " which a weight keeps its sign",
         )
 
 
 def conditions(source: Experiment, target: Experiment) -> Iterator[str]:
-    """Why an exact translation is one, and as long as what holds."""
+    """Why a translation is exact, and under which condition."""
     if not target.lamda:
-        yield f"λ is 0 in both: {source.style} pulls nothing" if source.lamda else "with λ = 0 every style is none"
+        yield f"{source.style} has no L1, so λ' is 0" if source.lamda else "with λ = 0 every style is the same as none"
     elif source.style == target.style:
         yield "it is the same style"
-    elif pull(source.style)[1] == pull(target.style)[1]:
-        yield "both pull a weight by η λ, by the sign it had, and no optimizer comes between the two places"
+    elif shrinkage(source.style)[1] == shrinkage(target.style)[1]:
+        yield "both pull a weight by η λ, by its sign before the step, and the optimizer does not change the pull"
     elif source.lr_schedule == "constant":
         yield "η scales λ in only one of the two, and as long as η is constant both pull a weight by the same amount"
     else:
@@ -214,51 +171,32 @@ def conditions(source: Experiment, target: Experiment) -> Iterator[str]:
         yield f"a sum over the batch is B times its mean, as long as every batch has B = {source.batch_size} items"
 
 
-# --- units: what else people call λ -------------------------------------------------------------------------------
+# --- what a style does with λ, asked of its own formula ----------------------------------------------------------
+
+# A few updates of plain SGD, with numbers that are exact in binary, show it: a new style needs no line here.
 
 
-@dataclass(frozen=True)
-class Unit:
-    """A number that stands for λ in some library: the objective it is a part of, and λ, of it and n items, and back.
-
-    Objectives with the same minimum are translated. η is not: it is always that of the mean loss.
-    """
-
-    objective: str
-    to_lamda: Callable[[float, int], float]
-    from_lamda: Callable[[float, int], float]
+def shrinkage(style: str) -> tuple[int, int]:
+    """(s, p): an update moves a weight far from 0 toward it by s λ ηᵖ. s is 1, −1 (away from 0) or 0; p is 1 or 0."""
+    half, quarter = (8.0 - weight_path(8.0, (0.0,), Experiment(style=style, lr=lr, lamda=1.0))[0] for lr in (0.5, 0.25))
+    return int(np.sign(half)), int(half != quarter)
 
 
-def inverse(value: float, items: int) -> float:
-    """1 / (n value)."""
-    return 1 / (items * value)
+def through_optimizer(style: str) -> bool:
+    """Is λ a part of the gradient that the optimizer is given?"""
+    return STYLES[style].on_gradient is not None
 
 
-UNITS = {
-    "lamda": Unit("mean loss + λ Σ|w|, squared error with ½", lambda v, n: v, lambda v, n: v),
-    "alpha": Unit("mean loss + α Σ|w| (scikit-learn's SGDClassifier)", lambda v, n: v, lambda v, n: v),
-    "lasso": Unit("Σ(y − ŷ)² / 2n + α Σ|w| (scikit-learn's Lasso, ElasticNet)", lambda v, n: v, lambda v, n: v),
-    "C": Unit("C Σ loss + Σ|w|, λ = 1 / nC (scikit-learn's LogisticRegression)", inverse, inverse),
-}
-L2_UNITS = {
-    "half": Unit("½ λ₂ Σw² (weight_decay of torch.optim; scikit-learn)", lambda v, n: v, lambda v, n: v),
-    "keras": Unit("λ₂ Σw², without ½ (Keras)", lambda v, n: 2 * v, lambda v, n: v / 2),
+# What can happen to a weight near zero, where styles differ: (w, gradients) for η = ½ and a shrinkage of ¼
+EVENTS = {
+    "a weight is at exactly 0 and gets a gradient": (0.0, (-1.0,)),
+    "the pull takes a weight across zero": (0.125, (0.0,)),
+    "the optimizer's step takes a weight across zero": (0.125, (1.0,)),
+    "a weight leaves zero after it was held there": (0.125, (0.0, -1.0)),
 }
 
 
-def to_lamda(option: str, unit: str, table: dict[str, Unit], value: float, items: int) -> float:
-    """λ of a value in a unit of the table. Raises InputError for an unknown unit, and for a C of 0 or less."""
-    row = choose(f"{option}-unit", unit, table)
-    if items < 1:
-        raise InputError(f"--items must be a whole number >= 1; got {items}")
-    if row.to_lamda is inverse and not value > 0:
-        raise InputError(f"{option} in the unit {unit} must be a number > 0; got {value}")
-    return row.to_lamda(value, items)
-
-
-def in_unit(found: Translation, unit: str, items: int) -> float:
-    """λ' in another unit. Raises InputError for an unknown one; C for λ' = 0 is infinite."""
-    row = choose("--to-unit", unit, UNITS)
-    return (
-        math.inf if row.from_lamda is inverse and not found.target.lamda else row.from_lamda(found.target.lamda, items)
-    )
+def events_that_differ(source: str, target: str) -> list[str]:
+    """The events after which two styles with the same shrinkage have different weights."""
+    one, other = (Experiment(style=name, lr=0.5, lamda=0.25 / 0.5 ** shrinkage(name)[1]) for name in (source, target))
+    return [event for event, example in EVENTS.items() if weight_path(*example, one) != weight_path(*example, other)]
