@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import comparisons.runs.trace
+from comparisons.agreement.bits import FirstDifference
+from comparisons.agreement.free_run import compare_runs
 from comparisons.agreement.traces import aligned, compare_traces
 from comparisons.recorders.plain import Recorder
 from comparisons.runs.trace import open_trace
@@ -47,6 +49,18 @@ def test_equal_traces(trace):
     assert (0, 9, 2, 9, 9) == (found.exit_status, found.updates, len(found.parameters), found.elements, found.digests)
     assert (None, None, [], []) == (found.first_difference, found.parted, found.notes, found.vacuous)
     assert [0, 0] == [outcome.differing for outcome in found.parameters]
+
+
+def test_two_runs_and_their_traces_are_compared_alike(trace):
+    """The same first difference, and as many elements that differ at the end, of a free run and of its traces."""
+    runs = [[{"W1": s["W"], "b1": s["b"]} for s in states(W=change)] for change in ((0, (0, 0), 0.0), (4, (1, 2), 7.0))]
+    runs[1][9]["b1"][1] = 5.0
+    in_memory = compare_runs(*([[(s["W1"], s["b1"])] for s in run] for run in runs))
+    recorded = compare_traces(*map(trace, runs), {})
+
+    assert FirstDifference(4, "W1", [1, 2], 4.0, 7.0) == in_memory.first_difference == recorded.first_difference
+    assert 1 == in_memory.differing == sum(parameter.differing for parameter in recorded.parameters)
+    assert 9 == in_memory.updates == recorded.updates
 
 
 CHANGED = {

@@ -86,8 +86,9 @@ def test_pytorch_gradients_and_optimizer_state(tmp_path):
     model = model_of()
     model[0].bias.requires_grad_(False)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
-    with record(tmp_path / "r.npz", model, optimizer, gradients=True, optimizer_state=True):
+    with record(tmp_path / "r.npz", model, optimizer, gradients=True, optimizer_state=True) as hooks:
         train(model, optimizer)
+    assert "<recorder of r.npz: 6 states so far> by hooks on SGD" == repr(hooks)
     trace = open_trace(tmp_path / "r.npz")
     weight, slope = trace.read("3.weight"), trace.read("gradient:3.weight")
     m = trace.read("optimizer:momentum_buffer:3.weight")
@@ -188,6 +189,8 @@ with Recorder("r.npz", framework=framework(), experiment={"lr": 0.1}) as trace:
         parameters = optax.apply_updates(parameters, updates)
         trace.update(named(parameters))
         seen.append([float(leaf.sum()) for leaf in jax.tree.leaves(parameters)])
+assert list(named({"a": [1.0, 2.0], "b": state})) == ["a.0", "a.1"]
+assert list(named((optax.ScaleByScheduleState(count=x),))) == ["0.count"]
 print(json.dumps(seen))
 """
 

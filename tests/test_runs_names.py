@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from comparisons.runs.names import Pair, line_up, propose, read_names
+from comparisons.runs.names import Pair, as_parameters, as_state, line_up, propose, read_names
 from comparisons.runs.trace import Column, open_trace
 from reference.errors import InputError
 
@@ -107,3 +107,16 @@ def test_a_map_is_proposed_from_shapes_and_first_values(tmp_path):
         '# "z" (7,) fits nothing',
     ):
         assert line in text.splitlines()
+
+
+def test_layers_and_names_are_two_ways_to_say_the_same():
+    """[(W, b), …] and W1, b1, W2, …: there and back."""
+    parameters = [(np.ones((2, 3)), np.zeros(3)), (np.full((3, 1), 2.0), np.ones(1))]
+    state = as_state(parameters)
+
+    assert ["W1", "b1", "W2", "b2"] == list(state)
+    assert all(
+        a is b
+        for layer, again in zip(parameters, as_parameters(state), strict=True)
+        for a, b in zip(layer, again, strict=True)
+    )

@@ -1,1 +1,1 @@
-"""Do two runs agree, and if not, where do they part?"""
+"""Do two runs agree, and if not, after which update do they first differ?"""

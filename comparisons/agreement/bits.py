@@ -1,4 +1,4 @@
-"""What it is to differ: in a bit, and where first."""
+"""When do two numbers differ? If one bit does. And where do two runs first differ?"""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FirstDifference:
-    """Where two runs part: the first differing element after this update (0: the initial parameters)."""
+    """The first differing element after the first update that differs (0: the initial parameters)."""
 
     update: int
     parameter: str  # W1, b1, W2, …
@@ -21,5 +21,10 @@ class FirstDifference:
 
 
 def differing_bits(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
-    """Where two float64 arrays have not the same bits. A value that is not finite agrees with nothing."""
+    """Which elements of two float64 arrays differ in a bit. A value that is not finite is equal to nothing."""
     return (expected.view(np.int64) != actual.view(np.int64)) | ~np.isfinite(expected)
+
+
+def exit_status(differs: bool, proved: bool) -> int:
+    """1 the runs differ; else 0 equal, if that proves anything, and 3 nothing was proved."""
+    return 1 if differs else 0 if proved else 3

@@ -1,25 +1,30 @@
-"""Are two recorded runs the same, and if not, where do they part?"""
+"""Are two recorded runs the same, and if not, after which update do they first differ?"""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from comparisons.agreement.bits import FirstDifference, differing_bits
-from comparisons.runs.names import Names, Pair, line_up
+from comparisons.agreement.bits import FirstDifference, exit_status
+from comparisons.agreement.blocks import Block, as_rows, compare_blocks, locate
+from comparisons.runs.names import ArraysByName, Names, Pair, line_up
 from comparisons.runs.trace import BATCHES, DIGEST_UPDATES, DIGESTS, UPDATES, Trace, shown
 
-Block = dict[str, np.ndarray]
+Aligned = tuple[np.ndarray, ArraysByName, ArraysByName]  # updates, and the rows of both runs after them
+Parted = tuple[int, np.ndarray, np.ndarray]  # an update, and the digests of both runs from the update before it on
 
 
 @dataclass
 class ParameterComparison:
-    """One parameter in both runs, as far as they were looked at."""
+    """One parameter in both runs: what all states that were compared so far showed."""
 
     pair: Pair
     shape: tuple[int, ...]
     part: slice  # of a state
     eps: float  # of the coarser of the two types; of float32 if all values are float32 numbers
+    ulps: float  # what is allowed; 0: bits
     differing: int = 0  # elements, after the last update that both recorded
     largest_gap: float = 0.0  # |Δ|
     largest_ulps: float = 0.0  # |Δ| / ε max|w|: the least tolerance that would pass
@@ -31,29 +36,20 @@ class ParameterComparison:
         """Numbers in the parameter."""
         return self.part.stop - self.part.start
 
-    def look(
-        self,
-        updates: np.ndarray,
-        expected: np.ndarray,
-        actual: np.ndarray,
-        differs: np.ndarray,
-        start: np.ndarray,
-        ulps: float,
-    ) -> None:
-        """Look at some more states. Clears in differs what is within the tolerance."""
-        mine, one, other = (array[:, self.part] for array in (differs, expected, actual))
-        gaps = np.where(mine, np.abs(one - other), 0.0)
-        scale = self.eps * np.maximum(np.abs(one).max(axis=1, initial=0.0), np.abs(other).max(axis=1, initial=0.0))
-        used = np.where(gaps == 0, 0.0, gaps / scale[:, None])  # nan stays nan; +0 and −0 are apart by nothing
-        if ulps:
-            mine &= ~(used <= ulps)
-        rows = np.flatnonzero(mine.any(axis=1))
-        if self.first_update is None and rows.size:
-            self.first_update = int(updates[rows[0]])
+    def look(self, block: Block, start: np.ndarray, differs: np.ndarray) -> None:
+        """Look at some more states. differs: which elements of the block differ; what is within ulps is cleared."""
+        mine, one, other = (rows[:, self.part] for rows in (differs, block.reference, block.candidate))
+        self.moved = self.moved or any((side != start[self.part]).any() for side in (one, other))
+        if mine.any():
+            gaps = np.where(mine, np.abs(one - other), 0.0)
+            scale = self.eps * np.maximum(np.abs(one).max(axis=1), np.abs(other).max(axis=1))
+            used = np.where(gaps == 0, 0.0, gaps / scale[:, None])  # NaN stays NaN; +0 and −0 are 0 apart
+            mine &= ~(used <= self.ulps) | (self.ulps == 0)
+            if self.first_update is None and mine.any():
+                self.first_update = int(block.updates[mine.any(axis=1).argmax()])
+            self.largest_gap = float(np.maximum(self.largest_gap, gaps.max()))
+            self.largest_ulps = float(np.maximum(self.largest_ulps, used.max()))
         self.differing = int(mine[-1].sum())
-        self.largest_gap = float(np.maximum(self.largest_gap, gaps.max(initial=0.0)))
-        self.largest_ulps = float(np.maximum(self.largest_ulps, used.max(initial=0.0)))
-        self.moved = self.moved or bool((one != start[self.part]).any() or (other != start[self.part]).any())
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ class Comparison:
     @property
     def pairs(self) -> list[Pair]:
         """Which parameter is which."""
-        return [outcome.pair for outcome in self.parameters]
+        return [parameter.pair for parameter in self.parameters]
 
     @property
     def first_update(self) -> int | None:
@@ -91,60 +87,42 @@ class Comparison:
     @property
     def exit_status(self) -> int:
         """0 equal, 1 the runs differ, 3 nothing was compared."""
-        if self.first_update is not None:
-            return 1
-        return 3 if self.vacuous else 0
+        return exit_status(self.first_update is not None, not self.vacuous)
 
     @property
     def least_ulps(self) -> float:
         """The least tolerance that would pass."""
-        return max((outcome.largest_ulps for outcome in self.parameters), default=0.0)
+        return max((parameter.largest_ulps for parameter in self.parameters), default=0.0)
 
 
-def aligned(
-    reference: Trace, candidate: Trace, key: str, names: Sequence[str], others: Sequence[str]
-) -> Iterator[tuple[np.ndarray, Block, Block]]:
-    """The rows of both traces for the updates that both have: (updates, reference, candidate), some at a time."""
+def aligned(reference: Trace, candidate: Trace, key: str, names: list[str], others: list[str]) -> Iterator[Aligned]:
+    """The rows of both traces for the updates that both have, some at a time; key: the column of the updates."""
     sides = reference.blocks([key, *names]), candidate.blocks([key, *others])
     one, other = (next(side, {}) for side in sides)
     while one and other:
-        until = min(one[key][-1], other[key][-1])
-        common = np.intersect1d(one[key], other[key], assume_unique=True)
-        common = common[common <= until]
+        common, mine, theirs = np.intersect1d(one[key], other[key], assume_unique=True, return_indices=True)
         if len(common):
-            yield common, rows_of(one, key, common), rows_of(other, key, common)
-        one, other = (
-            after(block, key, until) or next(side, {}) for block, side in zip((one, other), sides, strict=True)
-        )
+            yield common, rows(one, mine), rows(other, theirs)
+        until = min(one[key][-1], other[key][-1])
+        rest = [rows(block, slice(np.searchsorted(block[key], until, side="right"), None)) for block in (one, other)]
+        one, other = (block or next(side, {}) for block, side in zip(rest, sides, strict=True))
 
 
-def rows_of(block: Block, key: str, updates: np.ndarray) -> Block:
-    """The rows of a block for these updates."""
-    rows = np.searchsorted(block[key], updates)
-    return {name: column[rows] for name, column in block.items()}
+def rows(block: ArraysByName, chosen: np.ndarray | slice) -> ArraysByName:
+    """These rows of every array; {} where there are none."""
+    found = {name: column[chosen] for name, column in block.items()}
+    return found if all(map(len, found.values())) else {}
 
 
-def after(block: Block, key: str, update: int) -> Block:
-    """The rows of a block after an update; empty where there are none."""
-    rest = np.searchsorted(block[key], update, side="right")
-    return {name: column[rest:] for name, column in block.items()} if rest < len(block[key]) else {}
+def states(reference: Trace, candidate: Trace, pairs: Sequence[Pair]) -> Iterator[Block]:
+    """All parameters of both after every update that both recorded, in the order of the pairs and the reference's axes.
 
-
-def states(
-    reference: Trace, candidate: Trace, pairs: Sequence[Pair]
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """All parameters of both after every update that both recorded: (updates, reference, candidate), some at a time.
-
-    A state is a row of float64, one parameter after another, each row-major in the reference's axes.
+    Memory stays bounded: a block has as many states as the traces give in one go.
     """
     names, others = [pair.reference for pair in pairs], [pair.candidate for pair in pairs]
     for updates, one, other in aligned(reference, candidate, UPDATES, names, others):
-        sides = [one[name] for name in names], [pair.turned(other[pair.candidate], 1) for pair in pairs]
-        expected, actual = (
-            np.concatenate([array.reshape(len(updates), -1) for array in side], axis=1, dtype=np.float64)
-            for side in sides
-        )
-        yield updates, expected, actual
+        turned = as_rows(pair.turned(other[pair.candidate], 1) for pair in pairs)
+        yield Block(updates, as_rows(one[name] for name in names), turned)
 
 
 def compare_traces(reference: Trace, candidate: Trace, names: Names, ulps: float = 0.0) -> Comparison:
@@ -154,146 +132,96 @@ def compare_traces(reference: Trace, candidate: Trace, names: Names, ulps: float
     A value that is not finite agrees with nothing. Raises InputError where the parameters do not line up.
     """
     pairs = line_up(reference.parameters, candidate.parameters, names)
-    found = list(outcomes_of(reference, candidate, pairs))
-    first, start, compared, last = None, np.empty(0), 0, 0
-    with np.errstate(all="ignore"):  # overflow and NaN are for the comparison to find
-        for updates, expected, actual in states(reference, candidate, pairs):
-            if compared == 0:
-                start = expected[0].copy()
-            differs = differing_bits(expected, actual)
-            for outcome in found:
-                outcome.look(updates, expected, actual, differs, start, ulps)
-            rows = np.flatnonzero(differs.any(axis=1))
-            if first is None and rows.size:
-                row = int(rows[0])
-                first = locate(found, int(updates[row]), differs[row], expected[row], actual[row])
-            compared, last = compared + len(updates), int(updates[-1])
-    digests, parted = (0, None) if ulps else compare_digests(reference, candidate, pairs)  # a hash has no tolerance
-    vacuous = reasons(reference, candidate, compared, found)
+    parameters = list(parameters_of(reference, candidate, pairs, ulps))
+    found = compare_blocks(states(reference, candidate, pairs), [parameter.look for parameter in parameters])
+    first = locate({p.pair.reference: p.shape for p in parameters}, *found.first) if found.first else None
+    # a hash has no tolerance, and is of a whole state: with other names or axes all of them differ
+    same = not ulps and all(p.reference == p.candidate and list(p.axes) == sorted(p.axes) for p in pairs)
+    digests, parted = compare_digests(reference, candidate, DIGESTS) if same else (0, None)
+    vacuous = list(reasons(reference, candidate, found.states, parameters))
     if first and not (np.isfinite(first.reference) or np.isfinite(first.candidate)):
         vacuous.append(f"neither run is finite: {first}")
         first, parted = None, None
-    notes = preflight(reference, candidate, pairs, first)
-    return Comparison(
-        reference, candidate, max(0, compared - 1), last, found, ulps, first, digests, parted, notes, vacuous
-    )
+    notes = list(preflight(reference, candidate, pairs, first))
+    updates, last, apart = max(0, found.states - 1), found.last_update, parted and parted[0]
+    return Comparison(reference, candidate, updates, last, parameters, ulps, first, digests, apart, notes, vacuous)
 
 
-def outcomes_of(reference: Trace, candidate: Trace, pairs: Sequence[Pair]) -> Iterator[ParameterComparison]:
-    """An outcome for each pair, before anything was looked at."""
-    grid = float(np.finfo(np.float32).eps) if on_grid(reference) and on_grid(candidate) else 0.0
+def parameters_of(reference: Trace, candidate: Trace, pairs: list[Pair], ulps: float) -> Iterator[ParameterComparison]:
+    """One for each pair, before anything was looked at."""
+    least = np.float32 if on_grid(reference) and on_grid(candidate) else np.float64
     begin = 0
     for pair in pairs:
-        one, other = reference.parameters[pair.reference], candidate.parameters[pair.candidate]
-        eps = max(grid, *(float(np.finfo(column.dtype).eps) for column in (one, other)))
-        yield ParameterComparison(pair, one.shape, slice(begin, begin + one.size), eps)
-        begin += one.size
+        one, other = reference.columns[pair.reference], candidate.columns[pair.candidate]
+        eps = max(float(np.finfo(kind).eps) for kind in (one.dtype, other.dtype, least))
+        yield ParameterComparison(pair, one.shape, slice(begin, begin := begin + math.prod(one.shape)), eps, ulps)
 
 
 def on_grid(trace: Trace) -> bool:
-    """Are the values that a trace holds after its start, as long as they are finite, all float32 numbers?"""
-    block = next(trace.blocks(list(trace.parameters)), {})
-    finite = np.logical_and.reduce([np.isfinite(a).reshape(len(a), -1).all(axis=1) for a in block.values()])
+    """Are all values of a trace's first block float32 numbers? The start, and what is not finite, is not counted."""
+    first = [as_rows(block.values())[1:] for block in islice(trace.blocks(list(trace.parameters)), 1)]
     with np.errstate(all="ignore"):
-        return all((a[1:].astype(np.float32) == a[1:])[finite[1:]].all() for a in block.values())
+        return all(((w.astype(np.float32) == w) | ~np.isfinite(w).all(axis=1, keepdims=True)).all() for w in first)
 
 
-def locate(
-    outcomes: Sequence[ParameterComparison], update: int, differs: np.ndarray, expected: np.ndarray, actual: np.ndarray
-) -> FirstDifference:
-    """The first element of a state for which differs is true."""
-    position = int(differs.argmax())
-    outcome = next(outcome for outcome in outcomes if position < outcome.part.stop)
-    index = np.unravel_index(position - outcome.part.start, outcome.shape)
-    values = float(expected[position]), float(actual[position])
-    return FirstDifference(update, outcome.pair.reference, [int(i) for i in index], *values)
-
-
-def compare_digests(reference: Trace, candidate: Trace, pairs: Sequence[Pair]) -> tuple[int, int | None]:
-    """How many digests could be compared, and the first update whose digests differ.
-
-    Digests are of whole states: runs with other names, or other axes, have none in common.
-    """
-    same = all(p.reference == p.candidate and p.axes == tuple(range(len(p.axes))) for p in pairs)
-    if not (same and DIGESTS in reference.columns and DIGESTS in candidate.columns):
-        return 0, None
+def compare_digests(reference: Trace, candidate: Trace, name: str) -> tuple[int, Parted | None]:
+    """After how many updates digests of this name could be compared, and the first update whose digests differ."""
     compared, parted = 0, None
-    for updates, one, other in aligned(reference, candidate, DIGEST_UPDATES, [DIGESTS], [DIGESTS]):
-        differs = np.flatnonzero((one[DIGESTS] != other[DIGESTS]).any(axis=1))
-        if parted is None and differs.size:
-            parted = int(updates[differs[0]])
-        compared += len(updates)
+    if name in reference.columns and name in candidate.columns:
+        for updates, one, other in aligned(reference, candidate, DIGEST_UPDATES, [name], [name]):
+            differs = np.flatnonzero((one[name] != other[name]).any(axis=1))
+            if parted is None and differs.size:
+                since = max(0, differs[0] - 1)
+                parted = int(updates[differs[0]]), one[name][since:], other[name][since:]
+            compared += len(updates)
     return max(0, compared - 1), parted
 
 
 def other_batches(reference: Trace, candidate: Trace) -> tuple[int, str] | None:
-    """The first update that was not made with the same items in both runs, where both recorded them, and how so."""
-    if BATCHES not in reference.columns or BATCHES not in candidate.columns:
-        return None
-    for updates, one, other in aligned(reference, candidate, DIGEST_UPDATES, [BATCHES], [BATCHES]):
-        expected, actual = one[BATCHES], other[BATCHES]
-        differs = np.flatnonzero((expected != actual).any(axis=1))
-        if differs.size:
-            row = int(differs[0])
-            return int(updates[row]), how_they_differ(expected[row - 1 :], actual[row - 1 :])
-    return None
+    """The first update whose items differ between the runs, and how; None if there is none, or none is recorded."""
+    _, parted = compare_digests(reference, candidate, BATCHES)
+    return parted and (parted[0], how_they_differ(*parted[1:]))
 
 
 def how_they_differ(expected: np.ndarray, actual: np.ndarray) -> str:
-    """What became of the items, whose digests are those from the last equal batch on: one a row."""
-    count = len(expected) - 2
-    if count > 1 and (actual[1 : count + 1] == expected[2 : count + 2]).all():
-        return "one batch was skipped"
-    if count > 1 and (actual[1 : count + 1] == expected[:count]).all():
-        return "one batch was repeated"
-    known = {bytes(digest) for digest in expected}
-    if all(bytes(digest) in known for digest in actual):
-        return "the same batches come in another order"
-    return "the batches hold other items, or in another order"
+    """How the batches of two runs differ, by their digests: one a row, from the last equal batch on."""
+    apart = actual[1:-1]
+    kinds = {
+        "one batch was skipped": len(apart) > 1 and (apart == expected[2:]).all(),
+        "one batch was repeated": len(apart) > 1 and (apart == expected[:-2]).all(),
+        "the same batches come in another order": {*map(bytes, actual)} <= {*map(bytes, expected)},
+    }
+    return next((kind for kind, fits in kinds.items() if fits), "the batches hold other items, or in another order")
 
 
-def preflight(reference: Trace, candidate: Trace, pairs: Sequence[Pair], first: FirstDifference | None) -> list[str]:
+def preflight(reference: Trace, candidate: Trace, pairs: list[Pair], first: FirstDifference | None) -> Iterator[str]:
     """What differs before the first update: the start, the data, the numbers to train with, the types."""
-    notes = []
-    if first is not None and first.update == 0:
-        notes.append("the runs do not start from the same parameters")
-    if (items := other_batches(reference, candidate)) is not None:
-        notes.append(f"the runs are given other items from update {items[0]} on: {items[1]}")
-    one, other = (trace.header.get("experiment") or {} for trace in (reference, candidate))
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in sorted(one.keys() & other.keys()):
-            if one[name] != other[name]:
-                notes.append(
-                    f"{shown(name)} is {shown(one[name])} in the reference and {shown(other[name])} in the candidate"
-                )
-    for pair in pairs:
-        types = reference.parameters[pair.reference].dtype, candidate.parameters[pair.candidate].dtype
-        if types[0] != types[1]:
-            notes.append(f"{pair.reference} is {types[0]} in the reference and {types[1]} in the candidate")
-    return notes
+    if first and first.update == 0:
+        yield "the runs do not start from the same parameters"
+    if items := other_batches(reference, candidate):
+        yield f"the runs are given other items from update {items[0]} on: {items[1]}"
+    one, other = (said if isinstance(said := t.header.get("experiment"), dict) else {} for t in (reference, candidate))
+    facts = [(name, one[name], other[name]) for name in sorted(one.keys() & other.keys())]
+    facts += [(p.reference, reference.columns[p.reference].dtype, candidate.columns[p.candidate].dtype) for p in pairs]
+    for name, expected, actual in facts:
+        if expected != actual:
+            yield f"{shown(name)} is {shown(expected)} in the reference and {shown(actual)} in the candidate"
 
 
-def reasons(reference: Trace, candidate: Trace, compared: int, outcomes: Sequence[ParameterComparison]) -> list[str]:
+def reasons(reference: Trace, candidate: Trace, compared: int, parameters: list[ParameterComparison]) -> Iterator[str]:
     """Why equal traces would prove nothing."""
-    found = []
     run = reference.header.get("run")
     if reference.path.samefile(candidate.path):
-        found.append("both are the same file")
+        yield "both are the same file"
     elif run is not None and run == candidate.header.get("run"):
-        found.append(f"both are the same run ({shown(run)}), recorded once")
+        yield f"both are the same run ({shown(run)}), recorded once"
     if compared == 0:
-        found.append("no update was recorded in both")
+        yield "no update was recorded in both"
     elif compared < 3:
-        found.append(f"updates compared: {compared - 1}; two or more are needed")
-    if compared and not any(outcome.moved for outcome in outcomes):
-        found.append("nothing moved: training changed no parameter in either run")
+        yield f"updates compared: {compared - 1}; two or more are needed"
+    if compared and not any(parameter.moved for parameter in parameters):
+        yield "nothing moved: training changed no parameter in either run"
     for trace in (reference, candidate):
-        gradients = [name for name in trace.columns if name.startswith("gradient:")]
-        if gradients and all_zero(trace, gradients):
-            found.append(f"{trace.path.name}: every recorded gradient is 0")
-    return found
-
-
-def all_zero(trace: Trace, names: Sequence[str]) -> bool:
-    """Is every recorded value 0? The start has no gradient: NaN."""
-    return not any(np.nan_to_num(block[name]).any() for block in trace.blocks(names) for name in names)
+        gradients = [name for name in trace.columns if name.startswith("gradient:")]  # NaN at the start
+        if gradients and not any(np.nan_to_num(a).any() for block in trace.blocks(gradients) for a in block.values()):
+            yield f"{trace.path.name}: every recorded gradient is 0"

@@ -1,1 +1,1 @@
-"""Recorders: what writes a trace while a program trains. One file a framework; `plain` serves any that gives arrays."""
+"""Recorders write a trace while a program trains. One file a framework; `plain` serves every program with arrays."""

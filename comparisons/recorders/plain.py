@@ -1,4 +1,4 @@
-"""Write a trace while a program trains: in bounded memory, and readable after a crash.
+"""Write a trace while a program trains: memory stays bounded, and after a crash the trace can still be read.
 
     with Recorder("run.npz", framework="NumPy") as trace:
         trace.update({"W1": W1, "b1": b1})             # the start
@@ -6,40 +6,46 @@
             ...
             trace.update({"W1": W1, "b1": b1}, batch=(x, t))
 
-While it runs, what it writes is in two journals (journal.py), from which run.npz is made at the end, or, after a crash,
-when it is first opened.
+Until it ends, all is written to two journals (journal.py). run.npz is made of them at the end, or, after a crash, when
+it is first opened.
 """
 
 import platform
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from comparisons.runs.journal import Journal, finish, journals, usable
-from comparisons.runs.trace import BATCHES, DIGEST_SIZE, DIGEST_UPDATES, DIGESTS, HEADER, UPDATES, digest
+from comparisons.runs.files import refuse_to_overwrite, require
+from comparisons.runs.journal import begin, finish, journals, usable
+from comparisons.runs.trace import BATCHES, DIGEST_SIZE, DIGEST_UPDATES, DIGESTS, HEADER, UPDATES, as_code, digest
 from reference.errors import InputError
 
 Arrays = Mapping[str, ArrayLike]
-FLUSH = 256  # digests between two writes to disk: what a crash may lose
+Extra = Arrays | None  # gradients, or what an optimizer remembers
+Items = Iterable[ArrayLike] | None
+Facts = Mapping[str, Any] | None  # of a run, for the header
+FirstAndLast = tuple[int, int] | None
 
 
-def extras(gradients: Arrays | None, optimizer: Arrays | None) -> dict[str, ArrayLike]:
+def extras(gradients: Extra, optimizer: Extra) -> dict[str, np.ndarray]:
     """Gradients and what optimizers remember, by the names of their columns."""
-    found = {f"gradient:{name}": array for name, array in (gradients or {}).items()}
-    return found | {f"optimizer:{name}": array for name, array in (optimizer or {}).items()}
+    found = {f"gradient:{name}": np.asarray(array) for name, array in (gradients or {}).items()}
+    return found | {f"optimizer:{name}": np.asarray(array) for name, array in (optimizer or {}).items()}
 
 
-class Recorder:
-    """Writes one trace: call update() once for the start and after every update, and close(), or use it with `with`.
+class Recorder(AbstractContextManager["Recorder"]):
+    """Writes one trace: call update() for the start and after every update, then close(), or use it with `with`.
 
-    every: full rows for the start and every so many updates; window: also for the updates first … last. Without
-    either, for all. Digests are written for every update: those of two runs can be compared if both have the same
-    names and axes, so give another framework's arrays the reference's, such as "W1": layer.weight.T.
-    Raises InputError where the trace, or a journal of it, exists, or a name cannot be one.
+    every: the parameters are written for the start and every so many updates; window: also for the updates first …
+    last. Without either they are written for all. Digests are written for every update. Those of two runs can be
+    compared if both have the same names and axes, so give arrays the reference's names and axes, such as
+    "W1": layer.weight.T.
+    Raises InputError where the file, or a journal of it, exists, and for names and types that a trace cannot have.
     """
 
     def __init__(
@@ -47,46 +53,41 @@ class Recorder:
         path: str | Path,
         *,
         framework: str = "",
-        experiment: Mapping[str, Any] | None = None,
-        header: Mapping[str, Any] | None = None,
+        experiment: Facts = None,
+        header: Facts = None,
         every: int | None = None,
-        window: tuple[int, int] | None = None,
+        window: FirstAndLast = None,
     ) -> None:
         self.path = Path(path)
-        refuse_to_overwrite(self.path)
+        check_new_trace(self.path)
         if every is not None and every < 1:
             raise InputError(f"every must be a whole number >= 1; got {every}")
-        self.header = {
-            "run": uuid.uuid4().hex,
-            "framework": framework,
-            "versions": {"python": platform.python_version(), "numpy": np.__version__},
-            "experiment": dict(experiment or {}),
-            **(header or {}),
-        }
+        versions = {"python": platform.python_version(), "numpy": np.__version__}
+        made = {"run": uuid.uuid4().hex, "framework": framework, "versions": versions}
+        self.header = {**made, "experiment": dict(experiment or {}), **(header or {})}
         self._every = every or (1 if window is None else 0)
         self._window = range(window[0], window[1] + 1) if window else range(0)
         self._updates = 0
         self._start: dict[str, np.ndarray] = {}
-        self._order: list[str] = []
-        self._rows: Journal | None = None
-        self._digests: Journal | None = None
+        self._row: np.ndarray = np.empty(())  # the record of an update
+        self._journals: list[BinaryIO] = []  # for rows, for digests; from the first update on
+
+    def __repr__(self) -> str:
+        return f"<recorder of {self.path.name}: {self._updates} states so far>"
+
+    _repr_html_ = as_code
 
     def update(
-        self,
-        parameters: Arrays,
-        *,
-        gradients: Arrays | None = None,
-        optimizer: Arrays | None = None,
-        batch: Iterable[ArrayLike] | None = None,
+        self, parameters: Arrays, *, gradients: Extra = None, optimizer: Extra = None, batch: Items = None
     ) -> None:
         """Record the parameters as they are now; gradients and what optimizers remember by the same names.
 
-        optimizer: {"momentum:W1": …}. Copies are made of nothing but what is written.
+        optimizer: {"momentum:W1": …}. batch: the arrays of items that the update was made with.
+        Only what is written is copied. Raises InputError for a shape that differs from the first one.
         """
         number, self._updates = self._updates, self._updates + 1
         if number == 0:
             self._start = {name: np.array(array) for name, array in parameters.items()}
-            self._order = sorted(self._start)
             check_names(self.path, self._start)
             return
         items = digest(map(np.asarray, batch)) if batch is not None else b""
@@ -94,82 +95,59 @@ class Recorder:
             self._begin(extras(gradients, optimizer), items)
         self._write_digest(number, parameters, items)
         if (self._every and number % self._every == 0) or number in self._window:
-            self._write_row(number, {**parameters, **extras(gradients, optimizer)})
+            self._write_row({**parameters, **extras(gradients, optimizer), UPDATES: number})
 
-    def _begin(self, extra: Arrays, items: bytes) -> None:
-        """Now it is known what there is to write: the journals, and in them the start."""
-        columns = {**self._start, **{name: np.asarray(array) for name, array in extra.items()}}
-        self._rows = Journal(journals(self.path)[0], self.header, row_dtype(columns))
-        of_digest: list[Any] = [(DIGEST_UPDATES, np.int64), (DIGESTS, np.uint8, (DIGEST_SIZE,))]
-        if items:
-            of_digest.append((BATCHES, np.uint8, (DIGEST_SIZE,)))
-        self._digests = Journal(journals(self.path)[1], self.header, np.dtype(of_digest))
+    def _begin(self, extra: dict[str, np.ndarray], items: bytes) -> None:
+        """Open the journals, now that all columns are known, and write the start."""
+        rows = [(UPDATES, "<i8", ()), *((name, a.dtype.str, a.shape) for name, a in (self._start | extra).items())]
+        kept = (DIGESTS, BATCHES) if items else (DIGESTS,)
+        digests = [(DIGEST_UPDATES, "<i8", ()), *((name, "|u1", (DIGEST_SIZE,)) for name in kept)]
+        self._row = np.empty((), rows)
+        self._journals = [
+            begin(path, self.header, c) for path, c in zip(journals(self.path), (rows, digests), strict=True)
+        ]
         self._write_digest(0, self._start, items and bytes(DIGEST_SIZE))
-        self._write_row(0, {**self._start, **{name: np.full(np.shape(a), np.nan) for name, a in extra.items()}})
+        none = {name: np.full(array.shape, np.nan) for name, array in extra.items()}
+        self._write_row({**self._start, **none, UPDATES: 0})
 
     def _write_digest(self, number: int, parameters: Arrays, items: bytes) -> None:
-        assert self._digests is not None
-        found = digest([parameters[name] for name in self._order])
-        self._digests.append(number.to_bytes(8, "little") + found + items)
-        if number % FLUSH == 0:
-            self._digests.flush()
+        found = digest([parameters[name] for name in sorted(self._start)])
+        self._journals[1].write(number.to_bytes(8, "little") + found + items)
 
-    def _write_row(self, number: int, arrays: Arrays) -> None:
-        assert self._rows is not None
-        row = np.empty((), self._rows.dtype)
-        row[UPDATES] = number
-        for name in self._rows.dtype.names or ():
-            if name != UPDATES:
-                if np.shape(arrays[name]) != row[name].shape:
-                    raise InputError(
-                        f"{self.path}: {name} had the shape {row[name].shape}, and {np.shape(arrays[name])}"
-                        f" at update {number}"
-                    )
-                row[name] = arrays[name]
-        self._rows.append(row.tobytes())
+    def _write_row(self, arrays: Arrays) -> None:
+        for name in self._row.dtype.names or ():
+            had, has = self._row[name].shape, np.shape(arrays[name])
+            if had != has:
+                raise InputError(f"{self.path}: {name} had the shape {had}, and {has} at update {arrays[UPDATES]!r}")
+            self._row[name] = arrays[name]
+        self._journals[0].write(self._row.tobytes())
 
     def close(self) -> None:
         """Make the trace of the journals."""
         if self._updates == 1:
             self._begin({}, b"")
-        for journal in (self._rows, self._digests):
-            if journal is not None:
-                journal.close()
-        if self._rows is not None:
+        if self._journals:
+            while self._journals:
+                self._journals.pop().close()
             finish(self.path)
             for path in journals(self.path):
                 path.unlink()
-        self._rows = self._digests = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
 
 
-def row_dtype(columns: Mapping[str, np.ndarray]) -> np.dtype[Any]:
-    """The record of a row."""
-    return np.dtype([(UPDATES, np.int64), *((name, a.dtype, a.shape) for name, a in columns.items())])
-
-
-def refuse_to_overwrite(path: Path) -> None:
-    """Raise InputError where the trace, or what is left of one, exists."""
-    if path.suffix != ".npz":
-        raise InputError(f"{path}: the name of a trace must end in .npz")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}")
-    for existing in (path, *journals(path)):
-        if existing.exists():
-            raise InputError(f"{existing} exists; it is left as it is: choose another name, or move it away")
+def check_new_trace(path: Path) -> None:
+    """Raise InputError where a trace cannot be written, or the file or a journal of it exists."""
+    require(path, path.suffix == ".npz", "the name of a trace must end in .npz")
+    for file in (path, *journals(path)):
+        refuse_to_overwrite(file)
 
 
 def check_names(path: Path, parameters: Mapping[str, np.ndarray]) -> None:
     """Raise InputError unless every parameter has a name and a type that a trace can have."""
-    if not parameters:
-        raise InputError(f"{path}: there are no parameters to record")
+    require(path, parameters, "there are no parameters to record")
     for name, array in parameters.items():
-        if name in (HEADER, UPDATES) or ":" in name or not usable(name):
-            raise InputError(f"{path}: {name!r} cannot be a parameter's name: join its parts with '.'")
-        if array.dtype.kind != "f":
-            raise InputError(f"{path}: {name} holds {array.dtype}; a parameter is of a floating-point type")
+        free = name not in (HEADER, UPDATES) and ":" not in name and usable(name)
+        require(path, free, f"{name!r} cannot be a parameter's name: join its parts with '.'")
+        require(path, array.dtype.kind == "f", f"{name} holds {array.dtype}; a parameter is of a floating-point type")

@@ -1,8 +1,8 @@
-"""Record a PyTorch model while it trains: attached to its optimizer.
+"""Record a PyTorch model while it trains, by hooks on its optimizer.
 
     with record("run.npz", model, optimizer) as trace:
         for x, t in batches:
-            trace.batch(x, t)          # optional: what was learnt from
+            trace.batch(x, t)          # optional: the items of the update
             ...
             optimizer.step()
             ...                        # L1 by hand, rounding: what is done after the step belongs to the update
@@ -11,7 +11,7 @@ A state is recorded when the next step begins, and the last one at the end of th
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,60 +20,50 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from comparisons.recorders.plain import Recorder
+from comparisons.recorders.plain import Facts, FirstAndLast, Recorder
+from comparisons.runs.trace import as_code
+
+Model = nn.Module | Mapping[str, Tensor]
 
 
 class RecorderHooks:
     """A recorder's hooks on an optimizer."""
 
     def __init__(
-        self,
-        trace: Recorder,
-        model: nn.Module | Mapping[str, Tensor],
-        optimizer: Optimizer,
-        gradients: bool,
-        optimizer_state: bool,
+        self, trace: Recorder, model: Model, optimizer: Optimizer, gradients: bool, optimizer_state: bool
     ) -> None:
         self._trace = trace
         self._parameters = dict(model.named_parameters() if isinstance(model, nn.Module) else model)
         self._optimizer = optimizer
         self._gradients, self._optimizer_state = gradients, optimizer_state
         self._items: list[np.ndarray] | None = None
-        self._made: dict[str, Any] | None = None  # of the update that the parameters are after, beside them
-        self._shared: dict[str, np.ndarray] = {}
-        self._places: dict[str, int | None] = {}
-        self._trace.update(self._arrays())
-        self._handles = (
-            optimizer.register_step_pre_hook(self.write),
-            optimizer.register_step_post_hook(self._after_step),
-        )
+        self._made: dict[str, Any] | None = None  # what is recorded of the last step, beside the parameters
+        self._arrays = {name: as_array(p) for name, p in self._parameters.items()}
+        self._places: dict[str, int | None] = {}  # of a parameter's memory, where the array has it too
+        self._trace.update(self._arrays)
+
+    def __repr__(self) -> str:
+        return f"{self._trace!r} by hooks on {type(self._optimizer).__name__}"
+
+    _repr_html_ = as_code
 
     def batch(self, *arrays: Tensor | np.ndarray) -> None:
         """The items of the next step."""
         self._items = [np.asarray(array.detach().cpu() if isinstance(array, Tensor) else array) for array in arrays]
 
-    def detach(self) -> None:
-        """Take the hooks off; the optimizer is a stock one again."""
-        for handle in self._handles:
-            handle.remove()
-
-    def write(self, *_: object) -> None:
-        """Record the update, if there was one."""
+    def before_step(self, *_: object) -> None:
+        """Record the last step, if it is not recorded yet."""
         if self._made is not None:
-            self._trace.update(self._arrays(), **self._made)
+            for name, p in self._parameters.items():
+                if self._places.get(name) != (place := p.data_ptr()):  # else the array has the new values already
+                    self._arrays[name] = as_array(p)
+                    self._places[name] = place if p.device.type == "cpu" and p.dtype != torch.bfloat16 else None
+            self._trace.update(self._arrays, **self._made)
             self._made = None
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        """The parameters; an array that shares a parameter's memory is kept until the parameter moves elsewhere."""
-        for name, p in self._parameters.items():
-            if self._places.get(name) != (place := p.data_ptr()):
-                self._shared[name] = as_array(p)
-                self._places[name] = place if shared(p) else None
-        return self._shared
-
-    def _after_step(self, *_: object) -> None:
-        self._made = {"batch": self._items}
-        self._items = None
+    def after_step(self, *_: object) -> None:
+        """Keep what is recorded of the step beside the parameters: it may have changed when the next step begins."""
+        self._made, self._items = {"batch": self._items}, None
         if self._gradients:
             slopes = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in self._parameters.items()}
             self._made["gradients"] = {name: as_array(slope).copy() for name, slope in slopes.items()}
@@ -86,42 +76,35 @@ class RecorderHooks:
             }
 
 
-def shared(tensor: Tensor) -> bool:
-    """Can an array share the tensor's memory?"""
-    return tensor.device.type == "cpu" and tensor.dtype != torch.bfloat16
-
-
 def as_array(tensor: Tensor) -> np.ndarray:
     """A tensor as an array that shares its memory where it can; bfloat16, which NumPy lacks, becomes float32."""
-    found = tensor.detach()
-    if not shared(found):
-        found = found.cpu().float() if found.dtype == torch.bfloat16 else found.cpu()
-    return found.numpy()
+    found = tensor.detach().cpu()
+    return (found.float() if found.dtype == torch.bfloat16 else found).numpy()
 
 
 @contextmanager
 def record(
     path: str | Path,
-    model: nn.Module | Mapping[str, Tensor],
+    model: Model,
     optimizer: Optimizer,
     *,
     gradients: bool = False,
     optimizer_state: bool = False,
-    experiment: Mapping[str, Any] | None = None,
+    experiment: Facts = None,
     every: int | None = None,
-    window: tuple[int, int] | None = None,
+    window: FirstAndLast = None,
 ) -> Iterator[RecorderHooks]:
     """Every parameter of a module, or of named tensors, at the start and after every update in the block.
 
-    gradients: also what is in .grad after the step. optimizer_state: also the tensors of optimizer.state. every, window
-    and what is raised: as of Recorder.
-    A step that GradScaler skips is no step. An error while training loses the update that it may have cut short.
+    gradients: also what is in .grad after the step. optimizer_state: also the tensors of optimizer.state. experiment,
+    every, window and what is raised: see Recorder.
+    A step that GradScaler skips is not recorded. After an error in the block the last update is not recorded, since it
+    may be incomplete.
     """
-    versions = f"PyTorch {torch.__version__}"
-    with Recorder(path, framework=versions, experiment=experiment, every=every, window=window) as trace:
-        attached = RecorderHooks(trace, model, optimizer, gradients, optimizer_state)
-        try:
-            yield attached
-            attached.write()
-        finally:
-            attached.detach()
+    said = f"PyTorch {torch.__version__}"
+    with Recorder(path, framework=said, experiment=experiment, every=every, window=window) as trace, ExitStack() as end:
+        hooks = RecorderHooks(trace, model, optimizer, gradients, optimizer_state)
+        end.callback(optimizer.register_step_pre_hook(hooks.before_step).remove)
+        end.callback(optimizer.register_step_post_hook(hooks.after_step).remove)
+        yield hooks
+        hooks.before_step()

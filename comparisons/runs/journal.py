@@ -1,90 +1,71 @@
-"""What a recorder appends to while it writes a trace, and how that becomes the trace.
+"""The two files to which a recorder appends while it runs, and how they become the trace.
 
-run.npz.rows and run.npz.digests: each a line of JSON, and then records of one size. They grow while memory does not,
-and what a crash leaves of them can be read.
+run.npz.rows and run.npz.digests: each a line of JSON, and then records of one size. They grow and memory does not, and
+what a crash leaves of them can be read.
 """
 
 import json
 import zipfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from comparisons.runs.files import require
 from reference.errors import InputError
 
 MOST_BYTES = 2**24  # of the first line
 
 
 def journals(path: Path) -> tuple[Path, Path]:
-    """The two files in which a trace is before it is finished."""
+    """The two files that hold a trace until it is finished."""
     return path.with_name(path.name + ".rows"), path.with_name(path.name + ".digests")
 
 
-class Journal:
-    """A line of JSON, and then records of one size, appended."""
-
-    def __init__(self, path: Path, header: Mapping[str, Any], dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self._file = path.open("xb", buffering=2**18)
-        head = {"header": header, "columns": describe(dtype)}
-        self._file.write(json.dumps(head).encode() + b"\n")
-        self.append, self.flush, self.close = self._file.write, self._file.flush, self._file.close
-
-
-def describe(dtype: np.dtype[Any]) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Name, type and shape of each part of a record."""
-    return [(name, part.base.str, part.shape) for name, part in ((n, dtype[n]) for n in dtype.names or ())]
+def begin(path: Path, header: Mapping[str, Any], columns: Sequence[tuple[str, str, tuple[int, ...]]]) -> BinaryIO:
+    """A new journal, to which records of these columns can be appended: (name, type, shape)."""
+    file = path.open("xb", buffering=2**13)  # what a crash can lose: a few hundred digests
+    file.write(json.dumps({"header": header, "columns": columns}).encode() + b"\n")
+    return file
 
 
 def finish(path: Path) -> None:
-    """Make the trace of its journals, which stay; a record that was only half written is left out.
+    """Make the trace of its journals, and keep them; a record that was only half written is left out.
 
-    Raises InputError where there is no journal, or not even its first line.
+    Raises InputError for a file that is not a journal, or has not even its first line.
     """
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         read = [read_journal(journal) for journal in journals(path)]
-        header = read[0][0]
-        names = [name for _, records in read for name in records.dtype.names or ()]
-        if len(set(names)) < len(names):
-            raise InputError(f"{path}: its two journals have an array in common")
+        arrays = [(name, records[name]) for _, records in read for name in records.dtype.names or ()]
+        arrays.append(("header", np.array(json.dumps(read[0][0]))))
+        require(path, len(dict(arrays)) == len(arrays), "its two journals have an array in common")
         with zipfile.ZipFile(unfinished, "w") as file:
-            for _, records in read:
-                for name in records.dtype.names or ():
-                    with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, records[name], allow_pickle=False)
-            with file.open("header.npy", "w") as member:
-                np.lib.format.write_array(member, np.array(json.dumps(header)), allow_pickle=False)
+            for name, array in arrays:
+                with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
         unfinished.replace(path)
     finally:
-        with suppress(FileNotFoundError):
-            unfinished.unlink()
+        unfinished.unlink(missing_ok=True)
 
 
 def usable(name: str) -> bool:
-    """Can an array be called so? It is the name of a file in an archive, and never a path."""
+    """Can this be the name of an array? It becomes the name of a file in an archive, and must never be a path."""
     return 0 < len(name) <= 500 and name.isprintable() and not any(part in name for part in ("/", "\\", ".."))
 
 
 def read_journal(path: Path) -> tuple[Mapping[str, Any], np.ndarray]:
-    """The header, and the records as an array that lies on disk. Raises InputError for any other file."""
+    """The header, and the records as an array that stays on disk. Raises InputError for any other file."""
     with path.open("rb") as file:
         line = file.readline(MOST_BYTES)
     try:
         head = json.loads(line)
         dtype = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in head["columns"]])
-        header = head["header"]
-        parts = [dtype[name].base for name in dtype.names or ()]
-        if not parts or not all(map(usable, dtype.names or ())) or any(part.kind not in "fiu" for part in parts):
-            raise ValueError("columns that no trace has")
-        if not isinstance(header, dict):
-            raise TypeError("the header is no JSON object")
+        header, names = head["header"], dtype.names or ()
+        numbers = all(usable(name) and dtype[name].base.kind in "fiu" for name in names)
+        require(path, names and numbers and isinstance(header, dict), "no trace has such columns or such a header")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{path}: is no journal of a trace") from error
     count = (path.stat().st_size - len(line)) // dtype.itemsize
-    if count == 0:
-        return header, np.empty(0, dtype)
-    return header, np.memmap(path, dtype, mode="r", offset=len(line), shape=(count,))
+    return header, np.memmap(path, dtype, mode="r", offset=len(line), shape=(count,)) if count else np.empty(0, dtype)
