@@ -8,12 +8,13 @@ import pytest
 import torch
 
 import torch_impl.train
-from comparisons.diagnosis.evidence import COMPUTED, DERIVED, RECORDED, RELATIVE, as_parameters, as_state
-from comparisons.diagnosis.mixture import nonnegative
-from comparisons.diagnosis.words import words
+from comparisons.diagnosis.batches import nonnegative
+from comparisons.diagnosis.evidence import COMPUTED, DERIVED, RECORDED, RELATIVE
+from comparisons.diagnosis.words import sentence
 from comparisons.recorders.plain import Recorder
+from comparisons.runs.names import as_parameters, as_state
 from comparisons.runs.trace import open_trace
-from comparisons.same_training import find
+from comparisons.same_training import finding_of
 from reference.experiment import Experiment, State, draw, start
 from reference.l1 import STYLES
 from reference.train import fold, gradients, step, train
@@ -37,7 +38,7 @@ def recorded(tmp_path):
 
 def says(finding):
     """The sentences of the explanations."""
-    return [words(finding.evidence, finding.diagnosis, e) for e in finding.diagnosis.explanations]
+    return [sentence(finding.evidence, finding.diagnosis, e) for e in finding.diagnosis.explanations]
 
 
 def report(finding):
@@ -47,7 +48,7 @@ def report(finding):
 
 def found(one, other, experiment=EXPERIMENT, data=None):
     """What is found of two traces."""
-    return find(one, other, {}, 0.0, experiment, data, "")
+    return finding_of(one, other, {}, 0.0, experiment, data, "")
 
 
 # --- every style beside every other ---------------------------------------------------------------------------------
@@ -69,8 +70,8 @@ def test_every_style_is_told_from_every_other(trace, data, optimizer):
             continue
         alike = SAME_WITH_SGD if optimizer == "sgd" and done in SAME_WITH_SGD else {done}
         expected = "has no L1" if done == "none" else f"{done}, w⁺"
-        kinds = [e.change.what for e in result.diagnosis.explanations]
-        named = any(expected in sentence for sentence in says(result))
+        kinds = [e.variant.words for e in result.diagnosis.explanations]
+        named = any(expected in said for said in says(result))
         first = done == "none" or asked == "none" or kinds[0] in alike
         wrong += [] if named and first else [(asked, done, says(result))]
 
@@ -101,7 +102,7 @@ def test_the_sign_of_zero(trace, data):
 
     assert (1, ("W1",)) == (result.diagnosis.update, result.diagnosis.parameters)
     assert ["the candidate's L1 is sign 0 = 1", "the candidate's L1 is decoupled, sign 0 = 1"] == [
-        sentence.split(", w⁺")[0] for sentence in says(result)
+        said.split(", w⁺")[0] for said in says(result)
     ]  # which are the same under plain SGD
 
 
@@ -153,7 +154,7 @@ def test_chatter_after_a_sign_event_is_no_bug(trace, data):
     one, other = (fold(by, parameters, draw(E64, data)[1], E64) for by in (step, other_sign))
     result = found(trace("r", one), trace("c", other), E64, data)
 
-    assert (1, None, 2) == (result.comparison.exit_status, result.diagnosis.update, result.diagnosis.sign_event)
+    assert (1, None, 2) == (result.comparison.exit_status, result.diagnosis.update, result.diagnosis.window.sign_event)
     assert result.comparison.parameters[0].largest_gap > E64.lr * E64.lamda
     assert "because rounding alone explains each of the" in report(result)
     assert "before update 2 rounding had given a weight near zero another sign" in report(result)
@@ -389,11 +390,11 @@ def test_updates_that_cannot_be_looked_at_are_not_vouched_for(trace, data):
     other = torch_impl.train.train(replace(e, precision="float32"), data)
     result = found(trace("r", train(e, data)), trace("c", other), None)
 
+    last = result.diagnosis.window.updates[-1].number
+
     assert result.diagnosis.update is None
-    assert result.diagnosis.last < result.comparison.last_update
-    assert f"no bug is seen up to update {result.diagnosis.last:,}; after it the runs are too far apart" in report(
-        result
-    )
+    assert last < result.comparison.last_update
+    assert f"no bug is seen up to update {last:,}; after it the runs are too far apart" in report(result)
 
 
 class Noisy(by_hand.Right):
@@ -426,7 +427,7 @@ def test_two_that_fit_equally_well_are_both_said(trace, data):
     assert ["the candidate's η is 0.02, 2 times what was asked for", "the candidate's loss is 2 times as large"] == (
         says(result)
     )
-    assert "or the candidate's loss is 2 times as large: nothing that was recorded tells it from the first" in (
+    assert "or the candidate's loss is 2 times as large: the recording cannot tell this from the first" in (
         report(result)
     )
 
@@ -494,7 +495,7 @@ def test_a_late_parting_is_found_in_the_same_time(trace, data, updates):
     assert (
         f"from update {updates - 199:,} on, the candidate's λ is 0.003, 3 times what was asked for" in says(result)[0]
     )
-    assert 261 >= result.diagnosis.updates
+    assert 261 >= result.diagnosis.window.looked_at
 
 
 def test_torch_computes_in_one_thread():

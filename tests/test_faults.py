@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from comparisons.diagnosis.words import words
+from comparisons.diagnosis.words import sentence
 from tests.faults import by_hand, in_torch
 from tests.faults.__main__ import examine
 from tests.faults.table import FAULTS, Fault
@@ -12,7 +12,7 @@ from tests.faults.table import FAULTS, Fault
 
 def sentences(finding):
     """What is said of the differences."""
-    return [words(finding.evidence, finding.diagnosis, e) for e in finding.diagnosis.explanations]
+    return [sentence(finding.evidence, finding.diagnosis, e) for e in finding.diagnosis.explanations]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)

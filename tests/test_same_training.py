@@ -11,8 +11,8 @@ from torch import nn
 
 import reference.train
 import torch_impl.train
-from comparisons.diagnosis.evidence import as_state
 from comparisons.recorders.plain import Recorder
+from comparisons.runs.names import as_state
 from comparisons.same_training import GIVEN, TrainingDiffersError, assert_same_training, record_reference
 from reference.errors import InputError
 from reference.experiment import Experiment
@@ -99,7 +99,8 @@ def test_two_trainers_that_are_not(batches):
         assert_same_training(TackedOn(), InTorch(), batches, names=NAMES, experiment=e)
     report = " ".join(differs.value.finding.report.split())
 
-    assert "DIFFERENT at update 1: W1[0, 0] (200 updates, 4 parameters, 57 elements compared)" == str(differs.value)
+    assert str(differs.value) == differs.value.finding.report
+    assert report.startswith("DIFFERENT at update 1: W1[0, 0] (200 updates, 4 parameters, 57 elements compared) ")
     assert "the candidate's L1 is penalty" in report
     assert "tack_on was asked for (predicts every update from 1 to 61" in report
     assert "to agree λ = 0.02 in the candidate (exact" in report
@@ -136,7 +137,7 @@ def test_a_trainer_beside_itself_is_refused(batches):
     one = ByHand()
     keeping = Sharing(one)
     for both in ((one, one), (keeping, Sharing(keeping))):
-        with pytest.raises(InputError, match="the two share their parameters: what the candidate was given changed it"):
+        with pytest.raises(InputError, match="the two share their parameters: loading the candidate changed it"):
             assert_same_training(*both, batches)
 
 
@@ -229,7 +230,7 @@ def test_a_gradient_is_as_coarse_as_the_state_that_it_was_worked_out_from():
             Planned(0.05), Planned(1), batches, experiment=Experiment(style="penalty", lr=0.05, lamda=0.05)
         )
 
-    assert not differs.value.finding.diagnosis.loose
+    assert not differs.value.finding.diagnosis.window.float32_arithmetic
     assert "the candidate's L1 is tack_on, w⁺ = v − λ sign w" in " ".join(differs.value.finding.report.split())
 
 
@@ -303,7 +304,7 @@ def test_nothing_to_train_with_proves_nothing(batches):
 @pytest.mark.parametrize("arguments", [("a.npz", ByHand()), (ByHand(), ByHand())], ids=["mixed", "no batches"])
 def test_what_cannot_be_compared(arguments):
     """One line."""
-    with pytest.raises(InputError, match="two traces are needed, or two trainers and batches"):
+    with pytest.raises(InputError, match="two traces are needed, or two training codes and batches"):
         assert_same_training(*arguments)
 
 
@@ -376,7 +377,7 @@ def test_bad():
 
 
 def test_the_plugin(pytester):
-    """A short line, the report in its own section, files where they are asked for, figures in JUnit's XML."""
+    """The report is the error's message; files where they are asked for, figures in JUnit's XML."""
     pytester.makepyfile(TESTS)
     ran = pytester.runpytest_subprocess("--parity-report=out", "--junitxml=junit.xml")
     page, result = sorted((pytester.path / "out").iterdir())
@@ -384,7 +385,7 @@ def test_the_plugin(pytester):
     figures = {name: {p.get("name"): p.get("value") for p in case.iter("property")} for name, case in cases.items()}
 
     ran.assert_outcomes(passed=1, failed=1)
-    ran.stdout.fnmatch_lines(["*TrainingDiffersError: DIFFERENT at update 1: W*", "*training parity*", "  because *"])
+    ran.stdout.fnmatch_lines(["E *TrainingDiffersError: DIFFERENT at update 1: W*", "E *because *"])
     assert page.suffix == ".html"
     assert "DIFFERENT at update 1" in page.read_text()
     assert 1 == json.loads(result.read_text())["comparison"]["exit_status"]

@@ -1,86 +1,82 @@
-"""The number of a practice that is not known, a λ or a β, as the recorded updates tell it."""
+"""The number of an update rule that is not known, a λ or a β, as the recorded updates tell it."""
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from comparisons.diagnosis.update_rules import Change, UpdateRule
-from comparisons.diagnosis.window import BEYOND, Case, walk
+from comparisons.diagnosis.hypotheses import Explanation
+from comparisons.diagnosis.thresholds import BEYOND, CONVERGED, NEARLY_RIGHT, REJECTED_ABOVE, TURNS
+from comparisons.diagnosis.update_rule import UpdateRule
+from comparisons.diagnosis.window import Window, walk
 
 
-def with_number(p: UpdateRule, name: str, value: float) -> UpdateRule:
-    """The practice with another number."""
-    number: dict[str, Any] = {name: value}
-    return replace(p, **number)
+def with_number(rule: UpdateRule, field: str, value: float) -> UpdateRule:
+    """The rule with another number."""
+    number: dict[str, Any] = {field: value}
+    return replace(rule, **number)
 
 
-# what a fitted number must lie between
-LIMITS = {
-    "beta": (1e-3, 0.9999),
-    "dampening": (1e-3, 1.0),
-    "lr": (0.0, np.inf),
-    "limit": (0.0, np.inf),
-    "decay": (0.0, np.inf),
-    "lamda": (0.0, np.inf),
-    "l2": (0.0, np.inf),
-}
-SIGNED = ("λ", "L1, relative")  # kinds of changes in which λ may also be negative: a reversed sign
+def fitted(window: Window, tried: Explanation, since: int, beginning: float | None) -> float | None:
+    """The number by least squares over all updates from the first wrong one on; None if no number can be right.
 
-
-TURNS = 6  # of secants over all updates, at the most
-STANDS = 1e-6  # where the number changes by so little of itself, it stands still
-
-
-# times the practice's own number (of a limit: 1): where to begin, if the update in which the runs part does not tell it
-BEGINNINGS = (1.0, 0.1, 0.01, 0.001, 10.0, 100.0)
-
-
-def fitted(case: Case, change: Change, since: int, beginning: float | None) -> float | None:
-    """The free number by least squares over all updates since the runs have parted; None where nothing depends on it.
-
-    It begins with what it is in the update in which they part, which tells much of most numbers; or with so many times
-    the practice's own, since an optimizer's first update may not depend on it (β of Adam, and nearly so λ).
+    The fit begins with what the first wrong update tells, or with `beginning` times the rule's own number: an
+    optimizer's first update may not depend on it (β of Adam, and nearly so λ). None, too, where nothing depends on it.
     """
-    p, at, value = change.practice, case.update or 0, None
-    if beginning is not None:
-        own = 1.0 if change.free == "limit" else getattr(p, change.free)
-        p = with_number(p, change.free, beginning * own)
-    if since or p.forgets:  # then it does not matter what was done before
-        case = case.later()
-    one, all_of_them = range(at, at + 1), range(at, at + BEYOND + 1)
-    least, most = (-np.inf, np.inf) if change.kind in SIGNED else LIMITS.get(change.free, (-np.inf, np.inf))
-    for updates in [*([one, one] if beginning is None else []), *[all_of_them] * TURNS]:
-        found = secant(case, p, change.free, updates, since)
+    rule, number, at, value = tried.variant.rule, tried.number, window.start, None
+    if since or rule.stateless:  # then the updates before the first wrong one do not matter
+        window = window.from_first_wrong()
+    first, all_of_them = range(at, at + 1), range(at, at + BEYOND + 1)
+    least, most = tried.hypothesis.between
+    if beginning is None:
+        for _ in range(2):
+            found = secant(window, rule, number, first, since)
+            if found is not None and least < found < most:
+                rule, value = with_number(rule, number, found), found
+        if hopeless(window, rule, since):
+            return None
+    else:
+        rule = with_number(rule, number, beginning * (1.0 if number == "limit" else getattr(rule, number)))
+    for _ in range(TURNS):
+        found = secant(window, rule, number, all_of_them, since)
         if found is None or not least < found < most:
             continue
-        still = value is not None and updates is all_of_them and abs(found - value) <= STANDS * abs(found)
-        p, value = with_number(p, change.free, found), found
-        if still:
+        converged = value is not None and abs(found - value) <= CONVERGED * abs(found)
+        rule, value = with_number(rule, number, found), found
+        if converged:
             break
     return value
 
 
-def secant(case: Case, p: UpdateRule, free: str, updates: range, since: int) -> float | None:
+def hopeless(window: Window, rule: UpdateRule, since: int) -> bool:
+    """Is the rule, with its number fitted to the first wrong update, nearly as wrong there as the base rule?"""
+    until = replace(window, updates=[update for update in window.updates if update.number <= window.start])
+    *_, (update, predicted) = walk(rule, until, since)
+    return window.misfit(update, predicted) > max(NEARLY_RIGHT, REJECTED_ABOVE * window.misfit(update, window.asked))
+
+
+def secant(window: Window, rule: UpdateRule, number: str, updates: range, since: int) -> float | None:
     """The number for which the predictions, taken to be linear in it, are nearest to what was recorded.
 
-    Weighted least squares, since small elements are rounded more finely. Of a single update, those that the base
-    practice does not explain tell it. Elements that do not follow the number (held at zero, gone across) are left out.
+    Weighted least squares, since small elements are rounded more finely. Of a single update, the elements that the base
+    rule does not explain are used. Elements that do not follow the number (held at zero, gone across) are left out.
     """
-    base = getattr(p, free)
+    base = getattr(rule, number)
     step_size = 0.001 * base if base else 1e-3
-    until = replace(case, steps=[step for step in case.steps if step.update < updates.stop])
-    one, other = (list(walk(with_number(p, free, k), until, since)) for k in (base, base + step_size))
+    until = replace(window, updates=[update for update in window.updates if update.number < updates.stop])
+    one, other = (list(walk(with_number(rule, number, k), until, since)) for k in (base, base + step_size))
     parts = [
         (
-            (step.after[name] - a[name]) / (fine := case.tolerance(step, name)),
-            np.where(step.blind.get(name, False), 0.0, (b[name] - a[name]) / fine),
-            case.wrong.get(name, np.zeros(a[name].shape, bool)),
+            (update.after[name] - a[name]) / (fine := window.tolerances(update)[name]),
+            np.where(update.unknown.get(name, False), 0.0, (b[name] - a[name]) / fine),
+            window.wrong.get(name, np.zeros(a[name].shape, bool)),
         )
-        for (step, a), (_, b) in zip(one, other, strict=True)
-        if step.update in updates
+        for (update, a), (_, b) in zip(one, other, strict=True)
+        if update.number in updates
         for name in a
     ]
+    if not parts:
+        return None
     rest, slope, wrong = (np.concatenate([part[i].ravel() for part in parts]) for i in (0, 1, 2))
     keep = (slope != 0) & (wrong if len(updates) == 1 else True)
     k = 0.0

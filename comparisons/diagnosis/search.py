@@ -1,147 +1,152 @@
 """Which implementation difference turns one run into the other?
 
-Every practice of `practice.changes` is asked to predict the candidate's updates from the candidate's own states. The
-one that should have been used must fail at some update; what predicts that one, those before it and those after it, is
-an explanation. Several may fit equally well: then all are said. If none does, that is said.
+Every row of `hypotheses.HYPOTHESES` is asked to predict the candidate's updates from the candidate's own states. The
+rule that should have been used fails at some update. A rule that predicts that update, those before it and those after
+it is an explanation. Several may fit equally well: all of them are said. If none does, that is said.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
+from operator import attrgetter
 
 import numpy as np
 
-from comparisons.diagnosis.batches import of_items, of_start, other_items
-from comparisons.diagnosis.evidence import COMPUTED, RECORDED, Evidence
-from comparisons.diagnosis.fit import BEGINNINGS, fitted, with_number
-from comparisons.diagnosis.update_rules import AROUND, Change, Explanation, changes, rarer
-from comparisons.diagnosis.window import BEYOND, Case, gap, open_case, walk
-from reference.l1 import STYLES
-from reference.optimizers import sgd
-
-EQUALLY = 10  # a loose explanation is dropped whose residual is so many times that of the best
+from comparisons.diagnosis.batches import of_recorded_items, of_start, other_items
+from comparisons.diagnosis.evidence import Evidence
+from comparisons.diagnosis.fit import fitted, with_number
+from comparisons.diagnosis.forms import UNPENALISED, Known
+from comparisons.diagnosis.hypotheses import HYPOTHESES, Explanation
+from comparisons.diagnosis.thresholds import AS_ASKED, AS_GOOD, BEGINNINGS, BEYOND, LATE, NO_LAMDA
+from comparisons.diagnosis.window import Window, gap, open_window, walk
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What explains the difference of two runs."""
+    """What explains the difference of two runs, of which a window of updates was looked at."""
 
-    update: int | None  # the first that the base practice does not explain; None: it explains all of them
-    parameters: tuple[str, ...]  # which it does not explain there
-    updates: int  # so many were looked at
-    last: int  # the last of them
-    loose: bool  # was that told with the tolerance of float32 arithmetic?
-    residual: float  # max |predicted − recorded| of what is explained by the base practice
-    sign_event: int | None  # the first update before which a weight had another sign in the other run
-    held: int | None  # the first update that differs where L1 holds a weight at 0, and no gradient is known
-    explanations: list[Explanation]
+    window: Window
+    explanations: list[Explanation]  # best first
+
+    @property
+    def update(self) -> int | None:
+        """The first update that the base rule does not predict; None: it predicts all of them."""
+        return self.window.first_wrong
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that it does not predict there."""
+        return tuple(self.window.wrong)
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
-    """The explanations of the start, and of the candidate's updates: right to the last bits, else to rounding."""
-    with np.errstate(all="ignore"):  # practices that do not fit may overflow
-        for loose in (False, True):
-            case = open_case(evidence, loose)
-            found = explanations(case) if case.update else []
-            if any(e.value is not None for e in found) and not matters(case):
-                found = [e for e in found if e.value is None]
-            if found or case.update is None:
-                break
-    return Diagnosis(
-        case.update,
-        tuple(case.wrong),
-        case.looked_at,
-        case.steps[-1].update if case.steps else 0,
-        case.loose,
-        case.residual,
-        case.sign_event,
-        case.held,
-        [*of_start(evidence), *of_items(evidence), *found],
-    )
+    """The explanations of the start, of the items and of the candidate's updates.
 
-
-def matters(case: Case) -> bool:
-    """Is the base practice wrong by more than float32 arithmetic can be, or else in every other update from there on?
-
-    What is wrong by less, now and then, is not to be explained by a number that happens to fit.
+    Updates are first taken to be right to the last bits, then, if nothing explains them, to float32's arithmetic.
     """
-    loosely = replace(case, loose=True)
-    since = [pair for pair in walk(case.evidence.base, case) if pair[0].update >= (case.update or 0)]
-    wrong = [max(case.misfit(*pair).values()) > 1 for pair in since]
-    return 2 * sum(wrong) >= len(wrong) or any(max(loosely.misfit(*pair).values()) > 1 for pair in since)
+    with np.errstate(all="ignore"):  # rules that do not fit may overflow
+        for float32_arithmetic in (False, True):
+            window = open_window(evidence, float32_arithmetic)
+            found = explanations(window) if window.first_wrong else []
+            if any(e.value is not None for e in found) and not matters(window):
+                found = [e for e in found if e.value is None]
+            if found or window.first_wrong is None:
+                break
+    return Diagnosis(window, [*of_start(evidence), *of_recorded_items(evidence), *found])
+
+
+def matters(window: Window) -> bool:
+    """Is the base rule wrong by more than float32's arithmetic, or in every other update from the first wrong one on?
+
+    A smaller, occasional misfit is not to be explained by a number that happens to fit.
+    """
+    wider = replace(window, float32_arithmetic=True)
+    since = [pair for pair in walk(window.evidence.base, window) if pair[0].number >= window.start]
+    wrong = [window.misfit(*pair) > 1 for pair in since]
+    return 2 * sum(wrong) >= len(wrong) or any(wider.misfit(*pair) > 1 for pair in since)
 
 
 def lamda_acts(evidence: Evidence) -> bool:
-    """Would the first updates be others without L1? True where that cannot be told from the evidence."""
-    if not evidence.base.pulls or evidence.source not in (COMPUTED, RECORDED):
+    """Would the first updates be others without L1? True where the evidence cannot tell."""
+    if not evidence.base.has_l1 or not evidence.gradients_known:
         return True
-    case = Case(evidence, False, list(islice(evidence.steps(0), BEYOND)))
-    without = replace(evidence.base, style=STYLES["none"])
+    window = Window(evidence, False, list(islice(evidence.updates(0), BEYOND)))
+    without = replace(evidence.base, style=UNPENALISED)
     with np.errstate(all="ignore"):
-        return any(max(case.misfit(step, after).values()) > 1 for step, after in walk(without, case))
+        return any(window.misfit(*pair) > 1 for pair in walk(without, window))
 
 
-LATE = 10  # so many updates are right before it can be said that something was done otherwise from then on
-AT_ONCE = ("optimizer", "β", "dampening")  # kinds of changes that show in the first updates
-
-
-def explanations(case: Case) -> list[Explanation]:
-    """All that fit, with one thing changed; else, with one from this update on; else other items; else rarer things."""
-    shapes = {name: array.shape for name, array in case.steps[0].before.items()}
-    update = case.update or 0
-    later = case.later().steps
-    if not all(np.isfinite(array).all() for array in later[0].after.values()):
+def explanations(window: Window) -> list[Explanation]:
+    """All hypotheses that hold; the rarer kinds of them are tried only where no common one holds."""
+    if not all(np.isfinite(array).all() for array in window.from_first_wrong().updates[0].after.values()):
         return []
-    variants = [name for name in later[0].gradients if name]
-    still = [n for n in shapes if all(np.array_equal(step.before[n], step.after[n]) for step in later)]
-    base = case.evidence.base
-    zeros = any((step.before[name] == 0).any() for step in case.steps for name in base.penalised)
-    looked_for = list(changes(base, shapes, variants, still, case.evidence.known, zeros))
-    free = [change for change in looked_for if change.free]
-    multiplied = [change for change in free if change.kind in ("λ", "loss", "λ₂", "clipping")]
-    late = update - case.steps[0].update >= LATE
-    always = [change for change in looked_for if not (late and change.kind in AT_ONCE)]
-    found = [e for change in always if (e := explain(case, change))]
-    if late:
-        found = found or [e for change in looked_for if (e := explain(case, change, update))]
-    found = found or list(other_items(case))
-    for beginning in BEGINNINGS[: 1 if base.step is sgd else None]:  # where a step is in proportion, one will do
-        tried = free if beginning == 1 else multiplied
-        found = found or [e for change in tried if (e := explain(case, change, beginning=beginning))]
-    found = found or [e for change in rarer(base) if (e := explain(case, change))]
+    known, since = known_of(window), window.start
+    rows = [(key, row) for key, row in HYPOTHESES.items() if not row.where or attrgetter(row.where)(known)]
+    common = [Explanation(key, form) for key, row in rows for form in row.forms(known)]
+    rare = [Explanation(key, form) for key, row in rows for form in row.rare_forms(known)]
+    late = since - window.updates[0].number >= LATE
+    steady = [e for e in common if not (late and e.hypothesis.shows_at_once)]
+    numbers = [e for e in common if e.number]
+    scaled = [e for e in numbers if e.hypothesis.any_scale]
+
+    def holding(tried: list[Explanation], since: int = 0, beginning: float | None = None) -> list[Explanation]:
+        return [found for e in tried if (found := explain(window, e, since, beginning))]
+
+    # an optimizer without memory moves a weight in proportion to a number: one beginning will do
+    beginnings = BEGINNINGS if known.base.optimizer.remembers else BEGINNINGS[:1]
+    stages: list[Callable[[], list[Explanation]]] = [
+        lambda: holding(steady),
+        lambda: holding(common, since) if late else [],
+        lambda: list(other_items(window)),
+        *(partial(holding, numbers if k == 1 else scaled, beginning=k) for k in beginnings),
+        lambda: holding(rare),
+    ]
+    found = next((found for stage in stages if (found := stage())), [])
     least = min((e.residual for e in found), default=0.0)
-    return [e for e in found if not case.loose or e.residual <= EQUALLY * least]
+    return [e for e in found if not window.float32_arithmetic or e.residual <= AS_GOOD * least]
 
 
-def explain(case: Case, change: Change, since: int = 0, beginning: float | None = None) -> Explanation | None:
-    """The change as an explanation, if there is a number with which it predicts every step."""
-    if change.what in AROUND:
-        since = case.update or 0
-    value = fitted(case, change, since, beginning) if change.free else None
-    p = change.practice if value is None else with_number(change.practice, change.free, value)
-    if p == case.evidence.base or (
-        change.kind in ("η", "loss", "λ", "λ₂", "L2", "β", "dampening") and as_asked(case, change, value)
-    ):
+def known_of(window: Window) -> Known:
+    """What is known before any hypothesis is tried."""
+    base, later = window.evidence.base, window.from_first_wrong().updates
+    shapes = {name: array.shape for name, array in window.updates[0].before.items()}
+    return Known(
+        base,
+        shapes,
+        gradients=[name for name in later[0].gradients if name],
+        biases=[name for name in shapes if name not in base.weights],
+        unmoved=[n for n in shapes if all(np.array_equal(update.before[n], update.after[n]) for update in later)],
+        rates_known=window.evidence.rates_known,
+        zeros=any((update.before[name] == 0).any() for update in window.updates for name in base.penalised),
+    )
+
+
+def explain(window: Window, tried: Explanation, since: int, beginning: float | None) -> Explanation | None:
+    """The hypothesis with its number, if it predicts every update of the window; None otherwise."""
+    if tried.hypothesis.one_update:
+        since = window.start
+    base, rule, number = window.evidence.base, tried.variant.rule, tried.number
+    value = fitted(window, tried, since, beginning) if number else None
+    if number:
+        if value is None or (rule == base and as_asked(value, getattr(base, number), number)):
+            return None
+        rule = with_number(rule, number, value)
+    if rule == base:
         return None
     residual, updates = 0.0, 0
-    for step, predicted in walk(p, case, since):
-        if max(case.misfit(step, predicted).values()) > 1 or case.unchanged(step, predicted):
+    for update, predicted in walk(rule, window, since):
+        if window.misfit(update, predicted) > 1 or window.unchanged(update, predicted):
             return None
-        residual = max(residual, gap(step, predicted))
+        residual = max(residual, gap(update, predicted))
         updates += 1
-    if updates < len(case.steps):
+    if updates < len(window.updates):
         return None
-    return Explanation(change, value, residual, (case.steps[0].update, case.steps[-1].update), since)
+    predicts = window.updates[0].number, window.updates[-1].number
+    return replace(tried, value=value, residual=residual, updates=predicts, since=since)
 
 
-NO_LAMDA = 1e-5  # of the λ that was asked for: what is fitted where there is no L1 at all
-AS_ASKED = 1e-4  # a number that is so little off is what was asked for, fitted to roundings
-
-
-def as_asked(case: Case, change: Change, value: float | None) -> bool:
-    """Is the fitted number nothing else than what was asked for, or λ nothing at all?"""
-    asked = getattr(case.evidence.base, change.free)
-    return (
-        value is None
-        or abs(value - asked) < AS_ASKED * abs(asked)
-        or (change.kind in ("λ", "λ₂", "L2") and abs(value) < NO_LAMDA * asked)
-    )
+def as_asked(value: float, asked: float, number: str) -> bool:
+    """Is the fitted number the one that was asked for, or a λ that is next to nothing?"""
+    negligible = number in ("lamda", "l2") and abs(value) < NO_LAMDA * asked
+    return abs(value - asked) < AS_ASKED * abs(asked) or negligible

@@ -1,134 +1,149 @@
-"""The updates around the first that cannot be explained: what a practice must predict to be an explanation of it."""
+"""The updates around the first wrong one: what an update rule must predict to be an explanation."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from comparisons.diagnosis.evidence import Evidence, RecordedUpdate
-from comparisons.diagnosis.update_rules import State, UpdateRule, predict
+from comparisons.diagnosis.evidence import Evidence
+from comparisons.diagnosis.thresholds import BEFORE, BEYOND, NOISE_ULPS
+from comparisons.diagnosis.update_rule import MemoryByName, UpdateRule, apply_rule
+from comparisons.diagnosis.updates import RecordedUpdate
+from comparisons.runs.names import ArraysByName
 from reference.experiment import Memory
-
-BEFORE, BEYOND = 100, 60  # updates before and after the first unexplained one that an explanation must predict
-NOISE_ULPS = 64  # of max|w|: what arithmetic in another order, or in float32, can make of one update
 
 
 @dataclass(frozen=True)
-class Case:
-    """The updates that a practice must predict to be an explanation: those around the first unexplained one."""
+class Window:
+    """Some recorded updates, and how far a prediction of each may be off."""
 
     evidence: Evidence
-    loose: bool
-    steps: list[RecordedUpdate]
-    memory: Mapping[str, Memory] = field(default_factory=dict)  # of the base practice, before the first of them
+    float32_arithmetic: bool  # is the candidate's arithmetic taken to be float32?
+    updates: list[RecordedUpdate]
+    memory: MemoryByName = field(default_factory=dict)  # of the base rule, before the first of them
     looked_at: int = 0  # updates, from the first on
-    residual: float = 0.0  # of those that the base practice explains
-    update: int | None = None  # the first that the base practice does not predict
-    wrong: State = field(default_factory=dict)  # there, of the parameters in which it fails: which elements
-    asked: State = field(default_factory=dict)  # what it predicts there
-    sign_event: int | None = None
-    remembered: Mapping[str, Memory] = field(default_factory=dict)  # of the base practice, before that update
-    held: int | None = None  # the first update that differs where no gradient is known, since L1 holds a weight at 0
+    residual: float = 0.0  # max |predicted − recorded| of those that the base rule predicts
+    first_wrong: int | None = None  # the first update that the base rule does not predict
+    wrong: ArraysByName = field(default_factory=dict)  # there: which elements, of the parameters that are wrong
+    asked: ArraysByName = field(default_factory=dict)  # there: what the base rule predicts
+    sign_event: int | None = None  # the first update before which a weight had another sign in the other run
+    memory_there: MemoryByName = field(default_factory=dict)  # of the base rule, before the first wrong update
+    undetermined: int | None = None  # the first update that differs where no gradient is known: L1 holds a weight at 0
 
-    def later(self) -> "Case":
-        """Without the updates before the one that goes wrong."""
-        steps = [step for step in self.steps if step.update >= (self.update or 0)]
-        return replace(self, steps=steps, memory=self.remembered)
+    @property
+    def start(self) -> int:
+        """The first wrong update; 0 where there is none."""
+        return self.first_wrong or 0
 
-    def used(self, step: RecordedUpdate, predicted: State, held: bool = False) -> State:
-        """|predicted − recorded| / tolerance of every element; what is not finite fits nothing.
+    def from_first_wrong(self) -> "Window":
+        """Without the updates before the first wrong one."""
+        updates = [update for update in self.updates if update.number >= self.start]
+        return replace(self, updates=updates, memory=self.memory_there)
 
-        Where no gradient is known, nothing is asked; held: not there either.
+    def shares(self, update: RecordedUpdate, predicted: ArraysByName, everywhere: bool = False) -> ArraysByName:
+        """|predicted − recorded| / tolerance of every element; infinite where either is not finite.
+
+        Elements without a known gradient count as 0, unless `everywhere`.
         """
-        found = {}
+        found, allowed = {}, self.tolerances(update)
         for name, array in predicted.items():
-            used = np.abs(array - step.after[name]) / self.tolerance(step, name)
-            if not self.evidence.known:  # the reference's update has the reference's sign in it
-                used = np.where(np.sign(step.before[name]) == np.sign(step.reference[name]), used, 0.0)
-            used = np.nan_to_num(used, nan=np.inf)
-            found[name] = np.where(step.blind[name], 0.0, used) if name in step.blind and not held else used
+            share = np.abs(array - update.after[name]) / allowed[name]
+            if not self.evidence.rates_known:  # the reference's update contains the reference's sign
+                share = np.where(np.sign(update.before[name]) == np.sign(update.reference[name]), share, 0.0)
+            share = np.nan_to_num(share, nan=np.inf)
+            known = everywhere or name not in update.unknown
+            found[name] = share if known else np.where(update.unknown[name], 0.0, share)
         return found
 
-    def misfit(self, step: RecordedUpdate, predicted: State) -> dict[str, float]:
-        """The largest of every parameter: above 1, the prediction is wrong."""
-        return {name: float(used.max(initial=0.0)) for name, used in self.used(step, predicted).items()}
+    def misfit(self, update: RecordedUpdate, predicted: ArraysByName) -> float:
+        """The largest share: above 1, the prediction is wrong."""
+        return max(float(share.max(initial=0.0)) for share in self.shares(update, predicted).values())
 
-    def unchanged(self, step: RecordedUpdate, predicted: State) -> bool:
-        """Is it the update that goes wrong, and the prediction that of the base practice, where that is wrong?"""
-        return step.update == self.update and all(
+    def unchanged(self, update: RecordedUpdate, predicted: ArraysByName) -> bool:
+        """Is this the first wrong update, and is the prediction the base rule's wherever that is wrong?"""
+        return update.number == self.first_wrong and all(
             np.array_equal(predicted[name][wrong], self.asked[name][wrong]) for name, wrong in self.wrong.items()
         )
 
-    def tolerance(self, step: RecordedUpdate, name: str) -> np.ndarray:
-        """How far a right prediction may be from each element: its rounding, and that of its arithmetic.
+    def tolerances(self, update: RecordedUpdate) -> ArraysByName:
+        """How far a right prediction may be from each element. It does not depend on the rule: computed once."""
+        known = update.tolerances
+        if self.float32_arithmetic not in known:
+            known[self.float32_arithmetic] = {name: self._tolerance(update, name) for name in update.before}
+        return known[self.float32_arithmetic]
 
-        2 ε max(|before|, |after|) of the element, ε of the grid that runs are rounded to, with the reference's after
-        among them, where the gradient was worked out from that; beside that 64 ε of float64 and of the largest element.
-        loose: arithmetic on that grid, too: 64 ε of the largest element.
+    def _tolerance(self, update: RecordedUpdate, name: str) -> np.ndarray:
+        """2 ε max(|before|, |after|) of the element, and 64 ε₆₄ of the largest element: rounding, and arithmetic.
+
+        ε is that of the grid on which the values are; the reference's after counts, too, where the gradient was worked
+        out from it. float32_arithmetic: arithmetic on that grid, 64 ε of the largest element.
         """
-        size = np.maximum(np.abs(step.before[name]), np.abs(step.after[name]))
-        size = np.maximum(size, np.abs(step.told_by.get(name, 0.0)))
+        size = np.maximum(np.abs(update.before[name]), np.abs(update.after[name]))
+        size = np.maximum(size, np.abs(update.told_by.get(name, 0.0)))
         largest = max(float(size.max(initial=0.0)), 1e-3)
-        arithmetic = NOISE_ULPS * np.finfo(np.float64).eps * largest + 8 * step.slack.get(name, 0.0)
-        eps = self.evidence.eps
-        rounding = NOISE_ULPS * eps * largest if self.loose else 2 * eps * size
+        arithmetic = NOISE_ULPS * np.finfo(np.float64).eps * largest + 8 * update.slack.get(name, 0.0)
+        eps = float(np.finfo(np.float32 if self.evidence.rounded else np.float64).eps)
+        rounding = NOISE_ULPS * eps * largest if self.float32_arithmetic else 2 * eps * size
         return np.asarray(arithmetic + rounding)
 
 
-def gap(step: RecordedUpdate, predicted: State) -> float:
+def gap(update: RecordedUpdate, predicted: ArraysByName) -> float:
     """max |predicted − recorded|."""
-    return max(float(np.abs(array - step.after[name]).max(initial=0.0)) for name, array in predicted.items())
+    return max(float(np.abs(array - update.after[name]).max(initial=0.0)) for name, array in predicted.items())
 
 
-def walk(p: UpdateRule, case: Case, since: int = 0) -> Iterator[tuple[RecordedUpdate, State]]:
-    """Every step with what the practice predicts of it from this update on, and the base practice before it."""
-    last, memory = case.evidence.base, case.memory
-    for step in case.steps:
-        by = p if step.update >= since else case.evidence.base
-        if by.gradient not in step.gradients:
+def walk(rule: UpdateRule, window: Window, since: int = 0) -> Iterator[tuple[RecordedUpdate, ArraysByName]]:
+    """Every update with what the rule predicts of it from this update on, and the base rule before it."""
+    last, memory = window.evidence.base, window.memory
+    for update in window.updates:
+        by = rule if update.number >= since else window.evidence.base
+        if by.gradient not in update.gradients:
             return
-        if by.step is not last.step:  # what one optimizer remembers is nothing to another
+        if by.optimizer is not last.optimizer:  # another optimizer cannot use what this one has remembered
             memory = {}
         elif by.style is not last.style:
             memory = {name: Memory(known.W) for name, known in memory.items()}
-        predicted, memory = predict(by, step.before, step.gradients[by.gradient](), memory, step.update - 1)
+        predicted, memory = apply_rule(by, update.before, update.gradients[by.gradient](), memory, update.number - 1)
         last = by
-        yield step, predicted
+        yield update, predicted
 
 
-def open_case(evidence: Evidence, loose: bool) -> Case:
-    """The steps around the first that the base practice does not predict; the last ones where it predicts all."""
-    base, steps = evidence.base, evidence.steps(first_looked_at(evidence))
-    recent: deque[tuple[RecordedUpdate, Mapping[str, Memory]]] = deque(maxlen=BEFORE + 1)
-    memory: Mapping[str, Memory] = {}
-    case, looked_at, residual, sign_event, held = Case(evidence, loose, []), 0, 0.0, None, None
-    for step in steps:
-        recent.append((step, memory))
+def open_window(evidence: Evidence, float32_arithmetic: bool) -> Window:
+    """The updates around the first that the base rule does not predict; the last ones where it predicts all."""
+    base, updates = evidence.base, evidence.updates(first_looked_at(evidence))
+    recent: deque[tuple[RecordedUpdate, MemoryByName]] = deque(maxlen=BEFORE + 1)
+    memory: MemoryByName = {}
+    window, after, looked_at, residual = Window(evidence, float32_arithmetic, []), list[RecordedUpdate](), 0, 0.0
+    sign_event = undetermined = None
+    for update in updates:
+        recent.append((update, memory))
         looked_at += 1
-        if sign_event is None and any((np.sign(w) != np.sign(step.reference[n])).any() for n, w in step.before.items()):
-            sign_event = step.update
-        remembered = memory
-        predicted, memory = predict(base, step.before, step.gradients[""](), memory, step.update - 1)
-        used = case.used(step, predicted)
-        if held is None and max(map(np.max, case.used(step, predicted, held=True).values())) > 1:
-            held = step.update
-        if wrong := {name: by > 1 for name, by in used.items() if (by > 1).any()}:
-            after = list(islice(steps, BEYOND))
-            case = replace(case, update=step.update, wrong=wrong, asked=predicted, remembered=remembered)
-            looked_at += len(after)
+        if sign_event is None and other_signs(update):
+            sign_event = update.number
+        before, (predicted, memory) = (
+            memory,
+            apply_rule(base, update.before, update.gradients[""](), memory, update.number - 1),
+        )
+        if undetermined is None and max(map(np.max, window.shares(update, predicted, everywhere=True).values())) > 1:
+            undetermined = update.number
+        if wrong := {n: s > 1 for n, s in window.shares(update, predicted).items() if (s > 1).any()}:
+            after = list(islice(updates, BEYOND))
+            window = replace(window, first_wrong=update.number, wrong=wrong, asked=predicted, memory_there=before)
             break
-        residual = max(residual, gap(step, predicted))
-    else:
-        after = []
-    before = recent[0][1] if recent else {}
-    around = [step for step, _ in recent] + after
-    return replace(
-        case, steps=around, memory=before, looked_at=looked_at, residual=residual, sign_event=sign_event, held=held
-    )
+        residual = max(residual, gap(update, predicted))
+    seen: dict[str, Any] = {"looked_at": looked_at + len(after), "sign_event": sign_event, "undetermined": undetermined}
+    around, memory = [update for update, _ in recent] + after, recent[0][1] if recent else {}
+    return replace(window, updates=around, memory=memory, residual=residual, **seen)
+
+
+def other_signs(update: RecordedUpdate) -> bool:
+    """Has any weight another sign in the other run?"""
+    return any((np.sign(w) != np.sign(update.reference[name])).any() for name, w in update.before.items())
 
 
 def first_looked_at(evidence: Evidence) -> int:
-    """So many updates before the runs part; the first, where it must be known what was remembered until then."""
-    return max(0, (evidence.comparison.first_update or 0) - BEFORE) if evidence.base.forgets else 0
+    """BEFORE updates before the runs part; the first update where the memory must be known."""
+    return max(0, (evidence.comparison.first_update or 0) - BEFORE) if evidence.base.stateless else 0

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 import reference.data
-from comparisons.diagnosis.words import words
+from comparisons.diagnosis.words import sentence
 from comparisons.recorders.plain import Recorder
 from comparisons.runs.trace import open_trace
-from comparisons.same_training import Finding, find, record_reference
+from comparisons.same_training import Finding, finding_of, record_reference
 from tests.faults.table import FAULTS, Fault
 
 MODULES = {"by_hand": "NumPy", "in_torch": "PyTorch"}
@@ -28,7 +28,7 @@ def examine(fault: Fault, folder: Path) -> Finding:
         for state in fault.code(fault.experiment, data).run():
             trace.update(state)
     traces = open_trace(folder / "reference.npz"), open_trace(folder / "candidate.npz")
-    return find(*traces, {}, 0.0, fault.experiment, data, "")
+    return finding_of(*traces, {}, 0.0, fault.experiment, data, "")
 
 
 def row(fault: Fault) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def row(fault: Fault) -> dict[str, Any]:
         "words": " ".join((inspect.getdoc(fault.code) or "").split()),
         "update": diagnosis.update,
         "parameters": list(diagnosis.parameters),
-        "says": words(finding.evidence, diagnosis, diagnosis.explanations[0]),
+        "says": sentence(finding.evidence, diagnosis, diagnosis.explanations[0]),
     }
 
 

@@ -1,0 +1,38 @@
+"""Every number that a diagnosis decides by, each with its reason."""
+
+# --- when is a prediction right? ----------------------------------------------------------------------------------
+# In ε of the largest element: what arithmetic in another order, or in float32, can make of one update. A gradient is a
+# chain of sums of some hundred products; their roundings mostly cancel, and 64 leaves room where they do not.
+NOISE_ULPS = 64
+# Two runs no farther apart than this share of max|w| have the same gradient for one update: a gradient changes by about
+# as much as its weights do, and η times 2⁻²⁰ of it is less than the float32 rounding of the weight that it moves.
+SAME_STATE = 2.0**-20
+
+# --- which updates must an explanation predict? -------------------------------------------------------------------
+# Before the first wrong update: enough to tell "from there on" from "always". Momentum with β = 0.9 has forgotten all
+# but 3e-5 of what came before.
+BEFORE = 100
+# From the first wrong update on: one update is fitted easily by a wrong name with a free number, sixty are not.
+BEYOND = 60
+# So many updates must be right before it can be said that something changed later. What differs in an optimizer (its
+# β, for example) shows within its first few updates.
+LATE = 10
+
+# --- numbers that are fitted --------------------------------------------------------------------------------------
+TURNS = 6  # secants over all updates at most: a number that is not found by then depends on the updates too little
+CONVERGED = 1e-6  # a number that changes by a smaller share of itself is found: 4 digits of it are printed
+AS_ASKED = 1e-4  # a number that is off by a smaller share is the one that was asked for: 4 digits of it are printed
+NO_LAMDA = 1e-5  # a λ below this share of what was asked for is no L1 at all, which has a name of its own
+# Times the rule's own number (of a limit: 1): where a fit begins if the first wrong update does not tell the number.
+BEGINNINGS = (1.0, 0.1, 0.01, 0.001, 10.0, 100.0)
+# A fit to the first wrong update must bring the misfit there below this share of what it was, or near the tolerance.
+# A right hypothesis does so even while its number is inexact (a secant squares the error); the others are wrong, and
+# are not fitted to sixty updates.
+REJECTED_ABOVE, NEARLY_RIGHT = 0.5, 10.0
+# In float32's tolerance wrong names fit, too: one whose residual is so many times that of the best is dropped.
+AS_GOOD = 10
+
+# --- which items were in a batch? ---------------------------------------------------------------------------------
+OTHER_SEEDS = range(100)  # other orders of the items that are tried: people take small seeds
+FEW = 5  # updates of which all items are looked for: each costs the gradient of every item
+MOST_NUMBERS = 10_000_000  # in the gradients of all items together: 80 MB
