@@ -15,10 +15,11 @@ import pytest
 
 import torch_impl.train
 from comparisons.agreement.bits import FirstDifference
-from comparisons.agreement.free_run import Agreement, RoundingTie
+from comparisons.agreement.free_run import Agreement
+from comparisons.agreement.ties import RoundingTie
 from comparisons.runs.files import write_json
 from comparisons.studies import parity
-from comparisons.studies.styles import Figures
+from comparisons.studies.styles import NetworkSummary
 from comparisons.tables.parity import entry as entry_of
 from comparisons.tables.parity import print_table, status, to_json
 from reference.experiment import Experiment
@@ -87,7 +88,7 @@ def test_parity_on_a_file(run, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_other_precisions_are_compared_in_lockstep(run, tmp_path, precision):
+def test_other_precisions_are_compared_in_lockstep(run, in_one_process, tmp_path, precision):
     """Exit 0; how much of the tolerance was used is reported."""
     status, out, _ = run(*QUICK, "--precision", precision, "--json", tmp_path / "r.json")
     (entry,) = json.loads((tmp_path / "r.json").read_text())["experiments"]
@@ -98,7 +99,7 @@ def test_other_precisions_are_compared_in_lockstep(run, tmp_path, precision):
     assert 0 < entry["tolerance_used"] <= 1
 
 
-def test_certify_adds_lockstep(run, tmp_path):
+def test_certify_adds_lockstep(run, in_one_process, tmp_path):
     """A rounded run with --certify says how far it was from a differing bit."""
     status, out, _ = run(*QUICK, "--certify", "--json", tmp_path / "r.json")
     (entry,) = json.loads((tmp_path / "r.json").read_text())["experiments"]
@@ -114,7 +115,7 @@ def test_certify_adds_lockstep(run, tmp_path):
     [["--epochs", "0"], ["--lr", "1e-30"], ["--epochs", "0", "--precision", "float64"], ["--epochs", "0", "--certify"]],
     ids=["no update", "no move", "no lockstep", "no certificate"],
 )
-def test_nothing_compared_is_exit_3(run, tmp_path, options):
+def test_nothing_compared_is_exit_3(run, in_one_process, tmp_path, options):
     """Zero epochs, and a learning rate so small that rounding undoes every update."""
     status, out, _ = run(*QUICK, *options, "--json", tmp_path / "r.json")
 
@@ -124,19 +125,20 @@ def test_nothing_compared_is_exit_3(run, tmp_path, options):
     assert "0 of 1 runs agree" in out
 
 
-def test_a_run_that_overflows_is_exit_1(run):
+def test_a_run_that_overflows_is_exit_1(run, in_one_process):
     """NaN on both sides is no agreement."""
-    status, out, _ = run(*QUICK, "--lr", "1e308", "--loss", "cross_entropy", "--precision", "float64")
+    with np.errstate(all="ignore"):
+        status, out, _ = run(*QUICK, "--lr", "1e308", "--loss", "cross_entropy", "--precision", "float64")
 
     assert 1 == status
     assert "DIFFERENT" in out
 
 
 def test_a_difference_is_exit_1_and_says_where(data, monkeypatch, capsys):
-    """The page names update, parameter, index, both values, and the command that repeats it; JSON has them too."""
+    """Update, parameter, index, both values and the command that repeats it are printed; JSON has them too."""
     right = torch_impl.train.train
     monkeypatch.setattr(torch_impl.train, "train", lambda e, d: right(replace(e, lamda=2 * e.lamda), d))
-    results = [parity.free_run(parity.Task(Experiment(epochs=1), data), lambda _n: None)]
+    results = [parity.free_run(parity.ParityCheck(Experiment(epochs=1), data), lambda _n: None)]
     print_table(results)
     out = capsys.readouterr().out
     (entry,) = to_json(results)["experiments"]
@@ -157,7 +159,7 @@ def test_nan_in_a_result_file_is_text(data, monkeypatch, tmp_path):
 
     right = torch_impl.train.train
     monkeypatch.setattr(torch_impl.train, "train", nan)
-    results = [parity.free_run(parity.Task(Experiment(epochs=1), data), lambda _n: None)]
+    results = [parity.free_run(parity.ParityCheck(Experiment(epochs=1), data), lambda _n: None)]
     write_json(tmp_path / "r.json", to_json(results))
 
     def refuse(constant):
@@ -184,8 +186,8 @@ def test_a_rounding_tie_on_the_way(data, capsys, differing, tie, expected, words
     """It is reported, and it is exit 0 only where the runs are equal at the end and a tie is what parted them."""
     end = [(np.ones((1, 1)), np.ones(1))]
     agreement = Agreement(100, 2, differing, 5, APART, True, end, end)
-    found = parity.Result(
-        parity.Task(Experiment(), data), "free run", agreement, Figures(0, 0, 0.0, 0, 0), 0, None, tie
+    found = parity.ParityResult(
+        parity.ParityCheck(Experiment(), data), "free run", agreement, NetworkSummary(0, 0, 0.0, 0, 0), 0, None, tie
     )
     print_table([found])
     out = capsys.readouterr().out
@@ -202,7 +204,7 @@ def test_a_rounding_tie_on_the_way(data, capsys, differing, tie, expected, words
 @pytest.mark.parametrize(
     ("content", "status"), [("", 0), ('{"experiments": []}', 0), ("mine", 2), ('{"rows": []}', 2), ("7", 2)]
 )
-def test_a_file_of_the_user_is_not_overwritten(run, tmp_path, content, status):
+def test_a_file_of_the_user_is_not_overwritten(run, in_one_process, tmp_path, content, status):
     """--json replaces an empty file and an earlier result of the same command, and nothing else."""
     path = tmp_path / "r.json"
     path.write_text(content)

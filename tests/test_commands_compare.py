@@ -114,7 +114,7 @@ def test_a_tolerance_is_said_with_the_share_that_was_used(run, folder):
 
     assert (0, 1) == (wide[0], narrow[0])
     assert wide[1].startswith(
-        "EQUAL within 16 ULPs of the largest element: 2 updates, 1 parameters, 2 elements compared"
+        "EQUAL within 16 ULPs of the largest element: 2 updates, 1 parameter, 2 elements compared"
     )
     assert (
         "tolerance 16 ULPs of the largest element were allowed, 25 % of it used; the least that would pass is 4 ULPs"
@@ -252,7 +252,7 @@ def test_what_a_header_says_does_not_steer_the_terminal(run, folder):
     assert all(sign.isprintable() for sign in out if sign != "\n")
 
 
-def test_saved_runs_can_be_compared(run, folder):
+def test_saved_runs_can_be_compared(run, in_one_process, folder):
     """Both sides of every experiment of a matrix; they are not overwritten."""
     command = ["parity", "--epochs", "1", "--style", "none", "--style", "proximal", "--save", "new"]
     status, *_ = run(*command)
@@ -261,7 +261,7 @@ def test_saved_runs_can_be_compared(run, folder):
 
     assert (0, 2) == (status, again)
     assert [f"{i}-{side}.npz" for i in (1, 2) for side in ("candidate", "reference")] == names
-    assert "new/1-reference.npz exists; it is left as it is" in err
+    assert "error: --save new/1-reference.npz: the file exists; it is left as it is\n" == err
     assert 0 == run("compare", "new/2-reference.npz", "new/2-candidate.npz")[0]
     assert 0 == run("diagnose", "new/2-candidate.npz")[0]
     assert 1 == run("compare", "new/1-reference.npz", "new/2-candidate.npz")[0]

@@ -11,7 +11,7 @@ from matplotlib.image import imread
 
 from comparisons.report import figures
 from comparisons.studies import boundary
-from comparisons.studies.styles import Task, chatter, rows, sweep
+from comparisons.studies.styles import chatter, rows, sweep
 from reference.errors import InputError
 from reference.experiment import Experiment
 
@@ -22,11 +22,13 @@ ROOT = Path(__file__).parents[1]
 def all_figures_twice(data, tmp_path_factory):
     """Two folders, drawn from the same short results; the two-feature networks are trained for a hundredth as long."""
     grid = [Experiment(epochs=1, lamda=value) for value in (0.001, 0.01)]
-    outcomes = [sweep(Task(row, e, (0, 1), data), lambda _: None) for row in rows(0.01) for e in grid]
+    outcomes = [sweep(row, lambda _: None, (0, 1), data) for row in rows(grid)]
     paths = chatter(Experiment(epochs=10), data)
     with pytest.MonkeyPatch.context() as patch:
         short = {name: replace(e, epochs=80) for name, e in boundary.NETWORKS.items()}
         patch.setattr(boundary, "NETWORKS", short)
+        trained = [boundary.trained(network, lambda _: None) for network in short.items()]
+        patch.setattr(figures, "boundaries", lambda: trained)
         folders = [tmp_path_factory.mktemp("figures") / "new" for _ in range(2)]
         for folder in folders:
             figures.save(folder, outcomes, paths, data)
@@ -35,9 +37,9 @@ def all_figures_twice(data, tmp_path_factory):
 
 def test_a_further_style_needs_no_line_here(data):
     """Rows beyond the lines are drawn too; a second time round, as the strength of one more row."""
-    (runs,) = [sweep(Task(rows(0.01)[0], Experiment(epochs=1), (0,), data), lambda _: None)]
+    runs = sweep(rows([Experiment(epochs=1)])[0], lambda _: None, (0,), data)
     names = [f"style {n}" for n in range(len(figures.LINES) + 1)]
-    figure = figures.strength([[replace(runs[0], row=name)] for name in names], data)
+    figure = figures.strength([[runs[0]._replace(row=name)] for name in names], data)
 
     assert names == [text.get_text() for text in figure.legends[0].get_texts()]
 
@@ -45,7 +47,7 @@ def test_a_further_style_needs_no_line_here(data):
 def test_networks_that_diverged_are_drawn(data):
     """With nothing to see: no weight of theirs is a number, and none comes to zero."""
     e = Experiment(epochs=1, lr=1e200)
-    outcomes = [sweep(Task(row, e, (0,), data), lambda _: None) for row in rows(e.lr)]
+    outcomes = [sweep(row, lambda _: None, (0,), data) for row in rows([e])]
     for figure in (figures.weights(outcomes), figures.chatter(chatter(e, data)), figures.strength(outcomes, data)):
         figure.canvas.draw()
 
@@ -71,7 +73,7 @@ def test_no_picture_is_blank(drawn, name):
 
 def test_figures_of_this_command_are_replaced(drawn):
     """An earlier figure, and an empty file."""
-    figures.refuse_to_overwrite(drawn[0])
+    figures.check_files(drawn[0])
 
 
 @pytest.mark.parametrize("name", ["weights.svg", "boundary.png"])
@@ -79,8 +81,10 @@ def test_figures_of_this_command_are_replaced(drawn):
 def test_a_file_of_the_user_is_not_overwritten(tmp_path, name, text):
     """It is named, and left as it is, even where it has our name in it."""
     (tmp_path / name).write_text(text)
-    with pytest.raises(InputError, match=f"{name} exists and is no figure of this command; it is left as it is"):
-        figures.refuse_to_overwrite(tmp_path)
+    with pytest.raises(
+        InputError, match=f"{name}: the file exists and is no figure of this command; it is left as it is"
+    ):
+        figures.check_files(tmp_path)
     assert text == (tmp_path / name).read_text()
 
 
@@ -88,7 +92,7 @@ def test_a_file_is_no_folder(tmp_path):
     """--figures wants a folder."""
     (tmp_path / "f").write_text("")
     with pytest.raises(InputError, match="is no folder"):
-        figures.refuse_to_overwrite(tmp_path / "f")
+        figures.check_files(tmp_path / "f")
 
 
 def test_without_matplotlib_it_is_one_line(tmp_path):
@@ -102,7 +106,10 @@ def test_without_matplotlib_it_is_one_line(tmp_path):
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (2, "") == (done.returncode, done.stdout)
-    assert "error: --figures needs matplotlib; pip install 'l1-parity[report]' installs it\n" == done.stderr
+    assert (
+        "error: figures need matplotlib: install the clone with its report extra, pip install 'PATH[report]'\n"
+        == done.stderr
+    )
 
 
 @pytest.mark.slow

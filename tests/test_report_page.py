@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from unicodedata import normalize
@@ -15,20 +16,18 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 
 import comparisons.report
-import comparisons.studies.article
-import comparisons.tables.article as tables
 import reference.l1
 import reference.optimizers
+from comparisons.agreement.bits import FirstDifference
+from comparisons.commands.report import lasting
 from comparisons.report import figures, page
 from comparisons.report.files import Results
 from comparisons.report.formulas import clauses, mathml
-from comparisons.report.pictures import CAPTIONS, inline
-from comparisons.report.training import lasting
+from comparisons.report.pictures import NAMES, inline
 from comparisons.runs.files import finite
-from comparisons.studies import styles
-from comparisons.studies.styles import Task
-from comparisons.tables.styles import sentences
-from comparisons.tables.styles import to_json as styles_to_json
+from comparisons.studies import article as article_study
+from comparisons.studies import article_words, parallel, styles, styles_words
+from comparisons.studies.styles_words import sentences
 from reference.experiment import Experiment
 
 # --- formulas -------------------------------------------------------------------------------------------------------
@@ -80,35 +79,25 @@ def written(element):
     return ("√" if element.tag == "msqrt" else "") + (element.text or "") + "".join(inside)
 
 
-DOCSTRINGS = {
-    function.__name__: function.__doc__
-    for style in reference.l1.STYLES.values()
-    for function in vars(style).values()
-    if function
-} | {name: step.__doc__ for name, step in reference.optimizers.OPTIMIZERS.items()}
+FORMULAS = {name: row.formula for name, row in [*reference.l1.STYLES.items(), *reference.optimizers.OPTIMIZERS.items()]}
 
 
-def test_every_formula_has_a_docstring_to_come_from():
-    """All styles but none, and all optimizers."""
-    assert len(reference.l1.STYLES) - 1 + len(reference.optimizers.OPTIMIZERS) == len(DOCSTRINGS)
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=FORMULAS)
+def test_mathml_says_what_the_row_says(formula):
+    """Read back, the clauses are the row's formula, but for blanks."""
+    found = ",".join(written(ET.fromstring(mathml(clause))) for clause in clauses(formula))
 
-
-@pytest.mark.parametrize("docstring", DOCSTRINGS.values(), ids=DOCSTRINGS)
-def test_mathml_says_what_the_docstring_says(docstring):
-    """Read back, the clauses are the docstring's first line, but for blanks and a remark after them."""
-    found = ",".join(written(ET.fromstring(mathml(clause))) for clause in clauses(docstring))
-
-    assert re.split(r"\.  |\.?$", docstring.splitlines()[0])[0].replace(" ", "") == found
+    assert formula.replace(" ", "") == found
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("w⁺", "w"), ("−", "+"), ("λ", "η"), ("√", ""), ("ŝ", "s"), ("₂", "")])
 def test_a_formula_that_says_something_else_is_noticed(wrong, right):
     """Twin: reading back tells apart what differs in one sign, mark or script."""
-    docstring = next(text for text in DOCSTRINGS.values() if wrong in text.splitlines()[0])
-    other = docstring.splitlines()[0].replace(wrong, right)
+    formula = next(text for text in FORMULAS.values() if wrong in text)
+    other = formula.replace(wrong, right)
 
-    assert clauses(docstring) != clauses(other)
-    assert [written(ET.fromstring(mathml(c))) for c in clauses(docstring)] != [
+    assert clauses(formula) != clauses(other)
+    assert [written(ET.fromstring(mathml(c))) for c in clauses(formula)] != [
         written(ET.fromstring(mathml(c))) for c in clauses(other)
     ]
 
@@ -120,8 +109,8 @@ def test_an_unknown_character_is_refused():
 
 
 def test_clauses_are_parted_by_two_blanks():
-    """A comma within a clause, and a remark after the formulas, are none."""
-    assert ["w⁺ = c if v, else 0", "c = S(v, t)"] == clauses("w⁺ = c if v, else 0,  c = S(v, t).  t > 0.\n\nWords.")
+    """A comma and one blank are a part of a clause."""
+    assert ["w⁺ = c if v, else 0", "c = S(v, t)"] == clauses("w⁺ = c if v, else 0,  c = S(v, t)")
 
 
 # --- figures --------------------------------------------------------------------------------------------------------
@@ -221,16 +210,16 @@ def test_contrast_by_hand():
 @pytest.fixture(name="article", scope="module")
 def a_short_article():
     """The article's rows after one epoch, as a result file has them."""
-    rows = [lasting(row, 1) for row in comparisons.studies.article.ROWS]
-    return finite(tables.to_json([comparisons.studies.article.train_row(row, lambda _updates: None) for row in rows]))
+    rows = [lasting(row, 1) for row in article_study.ROWS]
+    return finite(article_words.to_json([article_study.train_row(row, lambda _updates: None) for row in rows]))
 
 
 @pytest.fixture(name="styles_result", scope="module")
 def styles_in_short(data):
     """Every style at one λ with two seeds, after one epoch, as a result file has them."""
-    tasks = [Task(row, Experiment(lamda=0.003, epochs=1), (0, 1), data) for row in styles.rows(0.01)]
-    outcomes = [styles.sweep(task, lambda _updates: None) for task in tasks]
-    return finite(styles_to_json(outcomes, styles.chatter(Experiment(epochs=2), data), data))
+    rows = styles.rows([Experiment(lamda=0.003, epochs=1)])
+    outcomes = [styles.sweep(row, lambda _updates: None, (0, 1), data) for row in rows]
+    return finite(styles_words.to_json(outcomes, styles.chatter(Experiment(epochs=2), data), data))
 
 
 @pytest.fixture(name="run")
@@ -246,18 +235,24 @@ def a_folder_of_results(tmp_path, article, styles_result, svg):
     folder.mkdir()
     (folder / "article.json").write_text(json.dumps(article))
     (folder / "styles.json").write_text(json.dumps(styles_result))
-    for name in CAPTIONS:
+    for name in NAMES:
         (folder / f"{name}.svg").write_text(svg)
     return folder
+
+
+@pytest.fixture(name="shown", scope="module")
+def the_page_of_results(article, styles_result, svg):
+    """What the command writes of the results, rendered once for all tests that only look at it."""
+    return page.html(Results(article, styles_result, dict.fromkeys(NAMES, svg)), trained=False)
 
 
 @pytest.fixture(name="html_of")
 def the_page_of_an_article(styles_result):
     """html_of(article): a page with it, and no figures."""
-    return lambda article: page.html(Results(article, styles_result, []), trained=False)
+    return lambda article: page.html(Results(article, styles_result, {}), trained=False)
 
 
-def test_a_page_from_results(run, results, tmp_path):
+def test_a_page_from_results(run, results, tmp_path, shown):
     """Exit 0; the page is written into a new folder, and says that it trained nothing; it can be written again."""
     for _ in range(2):
         found = run("--results", results, "--out", tmp_path / "new")
@@ -265,60 +260,73 @@ def test_a_page_from_results(run, results, tmp_path):
 
         assert (0, f"{tmp_path / 'new' / 'index.html'}\n", "") == found
         assert "this page was made from <code>article.json</code>" in html
+        assert shown == html
 
 
-def test_the_page_needs_nothing_from_elsewhere(run, results, tmp_path):
+def test_the_page_needs_nothing_from_elsewhere(shown):
     """No address, no script, no file beside it; twin: what would load something is found."""
-    run("--results", results, "--out", tmp_path)
-    html = (tmp_path / "index.html").read_text()
     loads = r"://|<script|<link|<img|<iframe|<object|<embed|@import|@font-face|\b(?:src|srcset)=|href=\"[^#]|url\((?!#)"
 
-    assert [] == re.findall(loads, html)
+    assert [] == re.findall(loads, shown)
     for planted in (
         '<img src="a.png">',
         '<link rel="x">',
         "@import 'a'",
         "url(a.png)",
-        '<a href="b.html">',
+        '<a href="b.shown">',
         "a://b",
     ):
-        assert re.findall(loads, html + planted)
+        assert re.findall(loads, shown + planted)
 
 
-def test_every_style_and_optimizer_has_its_row(run, results, tmp_path):
+def test_every_style_and_optimizer_has_its_row(shown):
     """A row for each key of the tables, with every clause of its formula, and the place where torch has it."""
-    run("--results", results, "--out", tmp_path)
-    html = (tmp_path / "index.html").read_text()
-
-    for name in [*reference.l1.STYLES, *reference.optimizers.OPTIMIZERS]:
-        row = html.split(f'<th scope="row" role="rowheader"><code>{name}</code></th>')[1].split("</tr>")[0]
-        for clause in clauses(DOCSTRINGS.get(name, reference.l1.NO_L1)):
+    for name, formula in FORMULAS.items():
+        row = shown.split(f'<th scope="row" role="rowheader"><code>{name}</code></th>')[1].split("</tr>")[0]
+        for clause in clauses(formula):
             assert mathml(clause) in row
-    assert [2, 5] == [html.count(place) for place in page.PLACES.values()]
+    assert [2, 5] == [shown.count(place) for place in page.PLACES.values()]
 
 
 def test_what_the_article_says_is_taken_from_its_rows(article):
     """Equal rows are said to be equal; twins: a differing row and a missed figure are said, and are exit 1."""
-    short = copy.deepcopy(article)
-    assert (
-        "All 5 networks are equal in NumPy and PyTorch, bit for bit, after every one of 200"
-        in page.article_says(short)[0]
+    says, short = article_words.sentences, copy.deepcopy(article)
+    assert "All 5 networks are equal bit for bit in NumPy and PyTorch, after every single update." == says(short)[3]
+    assert says(short)[0].startswith("These runs are shorter than the article's")
+    assert "With η·λ it gives the same figures as the penalty, in NumPy, in PyTorch and across." in says(short)[2]
+    assert says(short)[2].startswith(
+        "Tack-on with the same λ gives 38.00% train, 30.00% test, Σ|w| = 0.05: the learning"
     )
-    assert "shorter than the article's" in page.article_says(short)[1]
-    assert 0 == page.status(short)
+    assert 0 == article_words.status(short)
 
-    short["rows"][1]["published"] = {side: short["rows"][1]["torch"][side] for side in ("train", "test")}
-    assert "The published figures come out, on both sides: as_listed, " in page.article_says(short)[1]
-    assert 0 == page.status(short)
+    for row in short["rows"][:2]:
+        row["published"] = {side: row["torch"][side] for side in ("train", "test")}
+    assert says(short)[0].startswith("Both published results are reproduced, by both implementations: no L1, ")
+    assert 0 == article_words.status(short)
 
     short["rows"][1]["published"]["test"] += 1
-    assert "The published figures do NOT come out: as_listed." == page.article_says(short)[1]
-    assert 1 == page.status(short)
+    assert "NOT reproduced: the published figures for L1 as listed." == says(short)[0]
+    assert 1 == article_words.status(short)
 
     other = copy.deepcopy(article)
-    other["rows"][2]["first_difference"] = {"update": 3}
-    assert "1 of 5 networks differ between NumPy and PyTorch." == page.article_says(other)[0]
-    assert 1 == page.status(other)
+    other["rows"][2]["first_difference"] = asdict(FirstDifference(3, "W1", [0, 1], 0.5, 1.0)) | {"candidate": "nan"}
+    other["rows"][4]["torch"]["zeros"] += 1
+    other["rows"][3]["numpy"]["train"] -= 1
+    assert "NOT equal: explicit penalty at update 3, W1[0, 1]: reference 0.5, candidate nan." == says(other)[3]
+    assert "it gives NOT the same figures as the penalty" in says(other)[2]
+    assert says(other)[2].startswith("Tack-on with the same λ destroys the network (37.50% train")
+    assert 1 == article_words.status(other)
+
+
+def test_the_rows_of_the_article_are_found_wherever_they_are(article):
+    """In any order, and among others; twin: a row of another loss is not taken for one of them."""
+    other = copy.deepcopy(article)
+    other["rows"].insert(0, {**copy.deepcopy(other["rows"][0]), "loss": "cross_entropy"})
+    other["rows"][0]["numpy"]["sum_abs"] = -1.0
+    other["rows"].reverse()
+
+    assert article_words.sentences(article)[:3] == article_words.sentences(other)[:3]
+    assert "All 6 networks" in article_words.sentences(other)[3]
 
 
 def test_what_is_not_finite_is_shown(article, html_of):
@@ -332,7 +340,7 @@ def test_what_is_not_finite_is_shown(article, html_of):
 def test_values_are_escaped(article, html_of):
     """What a result file has as text is text on the page."""
     ill = copy.deepcopy(article)
-    ill["rows"][0]["loss"] = "<b>"
+    ill["rows"].append({**ill["rows"][0], "loss": "<b>"})
 
     assert "<td>&lt;b&gt;</td>" in html_of(ill)
 
@@ -365,7 +373,7 @@ def test_a_file_that_is_no_result_is_refused(run, results, tmp_path, command, sp
     assert (
         2,
         "",
-        f"error: --results: {path} is no result of `{command}`; python -m comparisons {HOW[command]} writes one\n",
+        f"error: --results {path}: is no result of `{command}`; python -m comparisons {HOW[command]} writes one\n",
     ) == run("--results", results, "--out", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -389,12 +397,17 @@ def test_a_file_that_cannot_be_read_is_refused(run, results, tmp_path, name, con
     status, out, err = run("--results", results, "--out", tmp_path)
 
     assert (2, "", 1) == (status, out, err.count("\n"))
-    assert err.startswith(f"error: --results: {results / name} {words}; python -m comparisons ")
+    assert err.startswith(f"error: --results {results / name}: {words}; python -m comparisons ")
 
 
-def test_every_figure_has_a_caption():
-    """And each caption its figure."""
-    assert figures.NAMES == tuple(CAPTIONS)
+def test_every_figure_has_a_caption(shown):
+    """Each has one of its own, which is the text for readers who cannot see the figure too."""
+    captions = re.findall(r'<figcaption id="(\w+)-caption"><strong>Figure \d.</strong> (.+)</figcaption>', shown)
+
+    assert NAMES == tuple(name for name, _ in captions)
+    assert 4 == len({caption for _, caption in captions})
+    for name, caption in captions:
+        assert f'id="{name}" role="img" aria-label="{caption}"' in shown
 
 
 def test_what_the_styles_say_is_taken_from_their_rows(styles_result):
@@ -416,27 +429,22 @@ def test_what_the_styles_say_is_taken_from_their_rows(styles_result):
     assert "again and again under no style" in chatter
 
 
-def test_what_the_terminal_says_of_the_styles_is_on_the_page(run, results, tmp_path, styles_result):
-    """Sentence for sentence."""
-    run("--results", results, "--out", tmp_path)
-    html = (tmp_path / "index.html").read_text()
-
-    for sentence in sentences(styles_result):
-        assert escape(sentence) in html
+def test_what_the_terminal_says_is_on_the_page(shown, article, styles_result):
+    """Sentence for sentence, of the article and of the styles."""
+    for sentence in [*article_words.sentences(article), *sentences(styles_result)]:
+        assert escape(sentence) in shown
 
 
-def test_every_translation_is_on_the_page(run, results, tmp_path):
+def test_every_translation_is_on_the_page(shown):
     """For each optimizer, from every style to every other that pulls: λ' and its mark, and the reason below."""
-    run("--results", results, "--out", tmp_path)
-    html = (tmp_path / "index.html").read_text()
-    sgd = html.split('id="lamda-sgd"')[1].split("</table>")[0]
+    sgd = shown.split('id="lamda-sgd"')[1].split("</table>")[0]
     row = sgd.split('<th scope="row"><code>tack_on</code></th>')[1].split("</tr>")[0]
 
     assert ["0.1 =", "–", "·", "0.1 =", "0.1 ≈", "0.1 ≈", "0.1 ≈"] == [
         re.sub("<[^>]*>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)
     ]
     for optimizer, sources in page.translations().items():
-        why = html.split(f'id="why-{optimizer}"')[1].split("</table>")[0]
+        why = shown.split(f'id="why-{optimizer}"')[1].split("</table>")[0]
         cells = [cell for row in sources.values() for cell in row if cell.target.style != cell.source.style]
         assert 7 * 6 == len(cells)
         assert [] == [cell for cell in cells if escape(cell.reason) not in why]
@@ -452,16 +460,17 @@ def test_a_page_of_the_user_is_not_overwritten(run, results, tmp_path, content, 
     now = (tmp_path / "index.html").read_text()
 
     assert (status, status == 2) == (found, now == content)
-    assert (f"{tmp_path / 'index.html'} exists and is no page of this command; it is left as it is\n" in err) == bool(
-        status
+    words = (
+        f"error: --out {tmp_path / 'index.html'}: the file exists and is no page of this command; it is left as it is\n"
     )
+    assert (words if status else "") == err
 
 
 REFUSED = {
     "a file": (["--out", "file"], "--out file: is no folder"),
     "nowhere": (["--out", "none/new"], "--out none/new: there is no folder none"),
-    "a folder in the way": (["--out", "folder"], "--out folder: folder/index.html is a folder"),
-    "no update": (["--out", "new", "--epochs", "0"], "epochs must be a whole number >= 1; got 0"),
+    "a folder in the way": (["--out", "folder"], "--out folder/index.html: is a folder"),
+    "no update": (["--out", "new", "--epochs", "0"], "epochs must be a whole number >= 1 here; got 0"),
     "both": (["--out", "new", "--epochs", "1", "--results", "."], "--epochs is for training; with --results nothing"),
     "no out": ([], "Missing option '--out'."),
 }
@@ -471,8 +480,7 @@ REFUSED = {
 def test_bad_input_is_one_line_and_exit_2(run, tmp_path, monkeypatch, options, message):
     """Refused before any training."""
     monkeypatch.chdir(tmp_path)
-    for module in ("report.training", "commands.styles"):
-        monkeypatch.setattr(f"comparisons.{module}.side_by_side", None)
+    monkeypatch.setattr(parallel, "side_by_side", None)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder" / "index.html").mkdir(parents=True)
     status, out, err = run(*options)
@@ -485,19 +493,19 @@ def test_bad_input_is_one_line_and_exit_2(run, tmp_path, monkeypatch, options, m
 @pytest.mark.parametrize("name", ["article.json", "styles.json", "weights.svg"])
 def test_a_result_of_the_user_is_not_overwritten(run, tmp_path, monkeypatch, name):
     """Training writes results beside the page; what lies there already is refused before that."""
-    for module in ("report.training", "commands.styles"):
-        monkeypatch.setattr(f"comparisons.{module}.side_by_side", None)
+    monkeypatch.setattr(parallel, "side_by_side", None)
     (tmp_path / name).write_text("mine")
     status, out, err = run("--out", tmp_path, "--epochs", 1)
 
     assert (2, "", 1) == (status, out, err.count("\n"))
-    assert f"{tmp_path / name}" in err
+    assert err.startswith(f"error: --out {tmp_path / name}: the file exists and is no ")
     assert "mine" == (tmp_path / name).read_text()
 
 
+INSTALL = "install the clone with its report extra, pip install 'PATH[report]'"
 MISSING = {
-    "jinja2": (["--results", "results"], "report needs jinja2"),
-    "matplotlib": ([], "--figures needs matplotlib"),
+    "jinja2": (["--results", "results"], "the page needs jinja2"),
+    "matplotlib": ([], "figures need matplotlib"),
 }
 
 
@@ -507,8 +515,8 @@ def test_a_missing_library_is_one_line_and_exit_2(run, results, monkeypatch, lib
     monkeypatch.chdir(results.parent)
     for name in ("comparisons.report.page", "comparisons.report.figures"):
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(comparisons.report, "page")
-    monkeypatch.delattr(comparisons, "figures")
+    for name in ("page", "figures"):
+        monkeypatch.delattr(comparisons.report, name)
     monkeypatch.setitem(sys.modules, library, None)
 
-    assert (2, "", f"error: {words}; pip install 'l1-parity[report]' installs it\n") == run("--out", "new", *options)
+    assert (2, "", f"error: {words}: {INSTALL}\n") == run("--out", "new", *options)

@@ -1,17 +1,16 @@
-"""The rest of the article's table on the NumPy side, and how the page speaks of what does not come out."""
+"""The rest of the article's table on the NumPy side, and what is printed of figures that do not come out."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-import reference.network
 import reference.train
 from comparisons.agreement.bits import FirstDifference
 from comparisons.agreement.free_run import Agreement
 from comparisons.studies import article
-from comparisons.studies.styles import Figures, figures
-from comparisons.tables.article import page, sentences, status
+from comparisons.studies.styles import NetworkSummary, summary_of
+from comparisons.tables.article import print_table, status
 
 FURTHER = {
     ("none", "squared_error"): (189, 24, 75.71, 0, 0),
@@ -26,7 +25,7 @@ FURTHER = {
 def test_further_rows(data, row):
     """The full soft-max derivative, and cross-entropy; `article --all` trains them in PyTorch too."""
     *_, end = reference.train.train(row.experiment, data)
-    found = figures(end, data, reference.network.predict)
+    found = summary_of(end, data)
 
     expected = FURTHER[row.experiment.style, row.experiment.loss]
     assert expected == (found.train, found.test, round(found.sum_abs, 2), found.small, found.zeros)
@@ -38,14 +37,14 @@ def results(rows=article.ROWS, **changes):
     found = []
     for row in rows:
         published = row.published or article.Published(1, 1)
-        side = Figures(published.train, published.test, 64.11, 0, 0)
-        found.append(article.Result(row, side, side, Agreement(100_000, 2, 0, 0, None, True, end, end), 17))
-    return [replace(found[0], **changes), *found[1:]]
+        side = NetworkSummary(published.train, published.test, 64.11, 0, 0)
+        found.append(article.TrainedRow(row, side, side, Agreement(100_000, 2, 0, 0, None, True, end, end), 17))
+    return [found[0]._replace(**changes), *found[1:]]
 
 
 def test_all_well_is_exit_0(capsys):
     """Equal bits and the published figures."""
-    page(results())
+    print_table(results())
 
     assert "NOT" not in capsys.readouterr().out
     assert 0 == status(results())
@@ -54,7 +53,7 @@ def test_all_well_is_exit_0(capsys):
 def test_every_row_has_a_line_of_its_own(capsys):
     """The longest names too: no cell is broken or cut off."""
     rows = article.ROWS + article.FURTHER_ROWS
-    page(results(rows))
+    print_table(results(rows))
     lines = capsys.readouterr().out.splitlines()
 
     assert len(rows) == sum(line.endswith("0 of 2      17") for line in lines)
@@ -62,20 +61,20 @@ def test_every_row_has_a_line_of_its_own(capsys):
 
 
 def test_figures_that_do_not_come_out_are_exit_1(capsys):
-    """One item more than published is not reproduced, and the page says so."""
-    wrong = results(torch=Figures(187, 22, 64.11, 0, 0))
-    page(wrong)
+    """One item fewer than published is not reproduced, and it is said."""
+    wrong = results(torch=NetworkSummary(187, 22, 64.11, 0, 0))
+    print_table(wrong)
 
     assert "NOT reproduced: the published figures for no L1." in capsys.readouterr().out
     assert 1 == status(wrong)
 
 
 def test_bits_that_differ_are_exit_1(capsys):
-    """A differing element is named on the page."""
+    """A differing element is named in the table."""
     end = [(np.array([[1.0]]), np.array([1.0]))]
     apart = Agreement(100_000, 2, 1, 99_996, FirstDifference(5, "W1", [0, 0], 1.0, 2.0), True, end, end)
     wrong = results(agreement=apart)
-    page(wrong)
+    print_table(wrong)
 
     assert "NOT equal: no L1 at update 5, W1[0, 0]: reference 1.0, candidate 2.0." in " ".join(
         capsys.readouterr().out.split()
@@ -83,11 +82,13 @@ def test_bits_that_differ_are_exit_1(capsys):
     assert 1 == status(wrong)
 
 
-def test_penalty_and_scaled_tack_on_may_be_told_apart():
-    """The sentence on their bits is computed: a bit more in one network is reported."""
-    rows = {r.row: r for r in results()}
-    other = [(np.array([[1.5]]), np.array([1.0]))]
-    scaled = rows[article.TACK_ON_SCALED]
-    rows[article.TACK_ON_SCALED] = replace(scaled, agreement=replace(scaled.agreement, candidate=other))
+def test_the_penalty_and_the_scaled_tack_on_are_compared(capsys):
+    """Equal bits are told as such; twin: one bit more in one network is reported."""
+    found = results()
+    print_table(found)
+    assert "With η·λ it gives the same bits as the penalty, in NumPy" in " ".join(capsys.readouterr().out.split())
 
-    assert "NOT the same bits as the penalty: 1 differ" in sentences(rows)[2]
+    number, other = article.ROWS.index(article.TACK_ON_SCALED), [(np.array([[1.5]]), np.array([1.0]))]
+    found[number] = found[number]._replace(agreement=replace(found[number].agreement, candidate=other))
+    print_table(found)
+    assert "it gives NOT the same bits as the penalty: 1 differ" in " ".join(capsys.readouterr().out.split())

@@ -1,6 +1,7 @@
 """What implementation differences do: each has an effect, found at an update that is known; equal ways have none."""
 
 import json
+import pickle
 from dataclasses import replace
 from fractions import Fraction
 
@@ -8,17 +9,18 @@ import numpy as np
 import pytest
 
 import comparisons.studies.differences
+from comparisons.diagnosis.update_rule import rule_of
 from comparisons.studies.differences import (
+    CHANGES,
     DIFFERENCES,
     MAX_NORM,
-    Task,
+    Contrast,
     Way,
     by_hand,
-    clipping,
-    l1_after,
     measure,
     rounded_once,
     shortened,
+    step_by,
 )
 from reference.experiment import Experiment, draw, start
 from reference.train import gradients
@@ -47,7 +49,7 @@ AT_FIRST = {name: 1 for name in ROWS} | {
 @pytest.mark.parametrize("name", ROWS)
 def test_where_the_ways_part(data, name):
     """400 updates: at the update that follows from what differs, or never."""
-    found = measure(Task(shortened(ROWS[name], 2), data), lambda _: None)
+    found = measure(shortened(ROWS[name], 2), lambda _: None, data)
     first = found.agreement.first_difference
 
     assert 400 == found.agreement.updates
@@ -59,7 +61,7 @@ def test_where_the_ways_part(data, name):
 def test_a_way_beside_itself_never_differs(data, name):
     """Twin: the ways that no experiment expresses add no difference of their own."""
     row = shortened(ROWS[name], 1)
-    found = measure(Task(replace(row, one=row.other), data), lambda _: None)
+    found = measure(row._replace(one=row.other), lambda _: None, data)
 
     assert found.agreement.first_difference is None
     assert found.agreement.moved
@@ -72,8 +74,9 @@ def test_clipping_by_hand(data):
     parameters, batches = draw(experiment, data)
     x, t = next(batches)
     slopes = gradients(parameters, x, t, experiment)
+    rule = replace(rule_of(experiment, ("W1", "W2")), **CHANGES["L1 after"])
     norm = np.sqrt(sum((g**2).sum() for pair in slopes for g in pair))
-    after = clipping(l1_after, start(parameters), x, t, experiment).parameters
+    after = step_by(rule, start(parameters), x, t, experiment).parameters
     (W, b), (dW, db) = parameters[-1], slopes[-1]
 
     assert norm > MAX_NORM
@@ -83,11 +86,11 @@ def test_clipping_by_hand(data):
 
 def test_a_limit_that_is_never_reached_is_no_difference(data, monkeypatch):
     """Twin of the clipping order: both are the plain penalty then."""
-    monkeypatch.setattr(comparisons.studies.differences, "MAX_NORM", 1e9)
     row = shortened(ROWS["clipping"], 1)
     for way in (row.one, row.other):
-        plain = replace(row, one=Way("", way.experiment), other=way)
-        assert measure(Task(plain, data), lambda _: None).agreement.first_difference is None
+        monkeypatch.setitem(CHANGES, way.change, CHANGES[way.change] | {"limit": 1e9})
+        plain = row._replace(one=Way("", way.experiment), other=way)
+        assert measure(plain, lambda _: None, data).agreement.first_difference is None
 
 
 def test_rounded_once_by_exact_arithmetic():
@@ -97,14 +100,30 @@ def test_rounded_once_by_exact_arithmetic():
     exact = [Fraction(float(a)) - Fraction(float(lr)) * Fraction(float(b)) for a, b in zip(w, g, strict=True)]
     nearest = np.array([float(value) for value in exact]).astype(np.float32)
 
-    assert (nearest == rounded_once(w, g, 0.01, 0.0, True)).all()
+    assert (nearest == rounded_once(w, g, 0.01, 0.9)[0]).all()
     assert (nearest != w - lr * g).any()
+
+
+def test_an_unchanged_rule_is_the_reference(data, monkeypatch):
+    """Twin of all changed rules: the same updates, bit for bit; of those that follow no schedule and need no memory."""
+    monkeypatch.setitem(CHANGES, "nothing", {})
+    for contrast in (row for row in DIFFERENCES if row.other.change):
+        experiment = replace(contrast.other.experiment, epochs=1)
+        plain, unchanged = Way("", experiment), Way("", experiment, change="nothing")
+        found = measure(Contrast("", plain, unchanged), lambda _: None, data)
+
+        assert (200, 0) == (found.agreement.updates, found.agreement.updates_apart)
+
+
+def test_every_changed_rule_can_be_sent_to_a_worker():
+    """A process is given the contrast itself."""
+    assert list(DIFFERENCES) == pickle.loads(pickle.dumps(list(DIFFERENCES)))
 
 
 def test_a_batch_backwards_is_another_batch_order(data):
     """The same items: the sums agree to the last digits, the first update's bits do not."""
     way = Way("", Experiment(batch_size=10, epochs=1, precision="float64"))
-    other = replace(way, drawn=ROWS["summation_float64"].other.drawn)
+    other = way._replace(drawn=ROWS["summation_float64"].other.drawn)
     for one, reverse in zip(
         comparisons.studies.differences.run(way, data), comparisons.studies.differences.run(other, data), strict=True
     ):

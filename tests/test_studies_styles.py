@@ -10,20 +10,25 @@ import pytest
 
 import reference.train
 from comparisons.agreement.free_run import compare_runs
-from comparisons.studies.styles import Task, chatter, rows, sign_changes, sweep, train_together
-from comparisons.tables.styles import MEASURES, fields, sentences, to_json
+from comparisons.studies.styles import chatter, rows, sign_changes, sweep, train_together
+from comparisons.studies.styles_words import MEASURES, fields, sentences, to_json
 from reference.experiment import Experiment
 from reference.l1 import STYLES
 
 IRIS = Path(__file__).parents[1] / "data" / "iris.csv"
 SHORT = Experiment(epochs=3, lamda=0.003)
-ROWS = {row.name: row for row in rows(SHORT.lr)}
+ROWS = {row.name: row for row in rows([SHORT])}
+
+
+def penalty(**numbers):
+    """The penalty's row, with other numbers."""
+    return ROWS["penalty"]._replace(experiment=replace(ROWS["penalty"].experiment, **numbers))
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_runs_trained_together_are_the_single_runs(data, row):
     """Stacked on a leading axis, each seed's run has the bits that it has alone."""
-    experiments = [ROWS[row].of(replace(SHORT, seed=seed, epochs=1)) for seed in (0, 1, 2)]
+    experiments = [replace(ROWS[row].experiment, seed=seed, epochs=1) for seed in (0, 1, 2)]
     together = list(train_together(experiments, data))
     for number, experiment in enumerate(experiments):
         own = ([(W[number], b[number]) for W, b in parameters] for parameters in together)
@@ -41,15 +46,15 @@ def test_another_order_of_the_seeds_is_another_run(data):
 def test_every_style_has_a_row():
     """With λ; tack-on with η λ too; L2 alone and the elastic net have ½ λ₂ Σw²."""
     assert list(STYLES) == list(ROWS)[: len(STYLES)]
-    assert 0.003 * 0.01 == ROWS["tack_on, η λ"].of(SHORT).lamda
-    assert (0.0, 0.003) == (ROWS["L2"].of(SHORT).lamda, ROWS["L2"].of(SHORT).l2)
-    assert (0.003, 0.003) == (ROWS["elastic net"].of(SHORT).lamda, ROWS["elastic net"].of(SHORT).l2)
+    assert 0.003 * 0.01 == ROWS["tack_on, η λ"].experiment.lamda
+    assert (0.0, 0.003) == (ROWS["L2"].experiment.lamda, ROWS["L2"].experiment.l2)
+    assert (0.003, 0.003) == (ROWS["elastic net"].experiment.lamda, ROWS["elastic net"].experiment.l2)
 
 
 @pytest.fixture(name="outcomes", scope="module")
 def every_row_on_two_seeds(data):
     """λ = 0.003, 20 epochs: 4,000 updates."""
-    return [sweep(Task(row, replace(SHORT, epochs=20), (0, 1), data), lambda _: None) for row in ROWS.values()]
+    return [sweep(row, lambda _: None, (0, 1), data) for row in rows([replace(SHORT, epochs=20)])]
 
 
 @pytest.fixture(name="paths", scope="module")
@@ -60,7 +65,7 @@ def dead_weights(data):
 
 def test_exact_zeros_come_only_from_styles_that_can_make_them(outcomes):
     """clipped, proximal and cumulative, and the elastic net on top of proximal; in every network of theirs."""
-    zeros = {runs[0].row: [run.figures.zeros for run in runs] for runs in outcomes}
+    zeros = {runs[0].row: [run.summary.zeros for run in runs] for runs in outcomes}
 
     assert ["clipped", "proximal", "cumulative", "elastic net"] == [row for row, found in zeros.items() if min(found)]
     assert all(max(found) == 0 for row, found in zeros.items() if not min(found))
@@ -69,16 +74,16 @@ def test_exact_zeros_come_only_from_styles_that_can_make_them(outcomes):
 def test_a_penalty_that_stops_at_zero_is_found(data, monkeypatch):
     """Twin: a planted fault, the threshold under the penalty's name; its zeros and its rest are told."""
     monkeypatch.setitem(reference.train.STYLES, "penalty", STYLES["proximal"])
-    runs = sweep(Task(ROWS["penalty"], replace(SHORT, epochs=20), (0, 1), data), lambda _: None)
+    runs = sweep(penalty(epochs=20), lambda _: None, (0, 1), data)
     found = {path.style: path for path in chatter(Experiment(epochs=10), data)}
 
-    assert all(run.figures.zeros for run in runs)
+    assert all(run.summary.zeros for run in runs)
     assert (1, 0) == (found["penalty"].zeros, found["penalty"].crossings)
 
 
 def test_l2_shrinks_all_weights_and_zeroes_none(outcomes):
     """Σ|w| is smaller for every seed; the elastic net's is smaller than that."""
-    sums = {runs[0].row: [run.figures.sum_abs for run in runs] for runs in outcomes}
+    sums = {runs[0].row: [run.summary.sum_abs for run in runs] for runs in outcomes}
 
     assert all(a < b < c for a, b, c in zip(sums["elastic net"], sums["L2"], sums["none"], strict=True))
 
@@ -104,7 +109,7 @@ def test_sub_gradients_chatter_by_one_pull(paths):
     for style, pull in (("penalty", 1e-5), ("decoupled", 1e-5), ("tack_on", 1e-3)):
         assert 1 == found[style].crossings
         assert pull / 2 < found[style].amplitude < pull
-        assert pytest.approx(pull, rel=1e-3) == found[style].pull
+        assert pytest.approx(pull, rel=1e-3) == found[style].largest_step
         assert 0 == found[style].zeros
 
 
@@ -119,10 +124,10 @@ def test_under_adam_the_chatter_does_not_depend_on_lamda(data):
 def test_a_diverging_network_is_told(data):
     """nan in its figures, and not a word on stderr: warnings are errors here."""
     with np.errstate(all="warn"):
-        (run,) = sweep(Task(ROWS["penalty"], replace(SHORT, epochs=1, lr=1e200), (0,), data), lambda _: None)
+        (run,) = sweep(penalty(epochs=1, lr=1e200), lambda _: None, (0,), data)
 
     assert np.isnan(run.loss)
-    assert np.isnan(run.figures.sum_abs)
+    assert np.isnan(run.summary.sum_abs)
 
 
 def test_thresholds_bring_weights_to_rest(paths):
@@ -156,8 +161,8 @@ def test_the_sentences_say_what_is_so(outcomes, paths, data):
 def test_the_sentences_say_what_is_not_so(outcomes, paths, data):
     """Twin: rows under each other's names, and chatter at rest, are told as they are."""
     swap = {"none": "L2", "L2": "none", "elastic net": "penalty", "penalty": "elastic net"}
-    swapped = [[replace(run, row=swap.get(run.row, run.row)) for run in runs] for runs in outcomes]
-    still = [replace(path, path=np.zeros((20, 1))) for path in paths]
+    swapped = [[run._replace(row=swap.get(run.row, run.row)) for run in runs] for runs in outcomes]
+    still = [path._replace(path=np.zeros((20, 1))) for path in paths]
     zeros, l2, chattering = sentences(to_json(swapped, still, data))
 
     assert "penalty (up to" in zeros
@@ -177,12 +182,14 @@ def test_the_command_writes_every_run(run, tmp_path):
     path = tmp_path / "r.json"
     status, out, _ = run("--epochs", 1, "--lamda", 0.001, "--lamda", 0.01, "--seed", 0, "--seed", 1, "--json", path)
     result = json.loads(path.read_text())
+    grid = [Experiment(lamda=lamda, epochs=1) for lamda in (0.001, 0.01)]
+    trained = {(row.name, row.lamda): row.experiment for row in rows(grid)}
 
     assert 0 == status
-    assert [(row, value) for row in ROWS for value in (0.001, 0.01)] == [(r["row"], r["lamda"]) for r in result["rows"]]
+    assert list(trained) == [(r["row"], r["lamda"]) for r in result["rows"]]
     for row in result["rows"]:
         assert row["experiment"] == {
-            **fields(ROWS[row["row"]].of(Experiment(lamda=row["lamda"], epochs=1))),
+            **fields(trained[row["row"], row["lamda"]]),
             "sizes": [10, 8, 4],
         }
         assert [0, 1] == [one["seed"] for one in row["runs"]]

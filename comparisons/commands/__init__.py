@@ -1,1 +1,1 @@
-"""The commands of `python -m comparisons`: a file each, loaded when it is asked for."""
+"""The commands of `python -m comparisons`: one file each, loaded when the command is called."""

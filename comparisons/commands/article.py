@@ -1,35 +1,33 @@
 """Does the code reproduce the article?"""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-import comparisons.studies.article
-import comparisons.tables.article
-from comparisons.commands.options import JsonFile
-from comparisons.runs.files import refuse_to_overwrite, write_json
-from comparisons.studies.parallel import side_by_side
+import comparisons.studies.article as study
+import comparisons.tables.article as table
+from comparisons.commands.options import JsonFile, check_json
+from comparisons.runs.files import write_json
+from comparisons.studies import article_words, parallel
 from reference import data as datasets
 from reference.experiment import updates_of
 
 
 def article(
-    every: Annotated[
-        bool, typer.Option("--all", help="Also the whole soft-max derivative, and cross-entropy: four more rows.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also the full soft-max derivative, cross-entropy.")] = False,
     json: JsonFile = None,
 ) -> int:
     """Does the code reproduce the article, in both frameworks, bit for bit?"""
-    refuse_to_overwrite(json, "rows")
-    rows = list(
-        comparisons.studies.article.ROWS + comparisons.studies.article.FURTHER_ROWS
-        if every
-        else comparisons.studies.article.ROWS
-    )
+    check_json(json, "rows")
+    results = train(study.ROWS + study.FURTHER_ROWS if every else study.ROWS)
+    table.print_table(results)
+    write_json(json, article_words.to_json(results))
+    return table.status(results)
+
+
+def train(rows: Sequence[study.ArticleRow]) -> list[study.TrainedRow]:
+    """Train every row in NumPy and in PyTorch, several rows at a time."""
     updates = sum(updates_of(row.experiment, datasets.article()) for row in rows)
-    results = side_by_side(
-        comparisons.studies.article.train_row, rows, updates, f"training {len(rows)} networks in NumPy and in PyTorch"
-    )
-    comparisons.tables.article.print_table(results)
-    write_json(json, comparisons.tables.article.to_json(results))
-    return comparisons.tables.article.status(results)
+    title = f"training {len(rows)} networks in NumPy and in PyTorch"
+    return parallel.side_by_side(study.train_row, list(rows), updates, title)

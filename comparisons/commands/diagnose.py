@@ -1,19 +1,17 @@
 """Is a recorded run the experiment that it should be?"""
 
-import shlex
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from comparisons.commands.options import JsonFile, MapFile
+from comparisons.commands.options import ExperimentFile, JsonFile, MapFile, check_json, command_line
 from comparisons.runs.experiment_file import read_experiment, stated
-from comparisons.runs.files import refuse_to_overwrite, write_json
+from comparisons.runs.files import write_json
 from comparisons.runs.names import read_names
 from comparisons.runs.trace import UPDATES, open_trace
-from comparisons.same_training import find, record_reference
+from comparisons.same_training import finding_of, record_reference
 from reference import data as datasets
 from reference.errors import InputError
 from reference.experiment import check_fit
@@ -21,15 +19,12 @@ from reference.experiment import check_fit
 
 def diagnose(
     trace: Annotated[Path, typer.Argument(metavar="TRACE.npz", help="A recorded run.")],
-    experiment: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TOML: the experiment that it should be; without it what its header says."),
-    ] = None,
+    experiment: ExperimentFile = None,
     names: MapFile = None,
     json: JsonFile = None,
 ) -> int:
     """Is a recorded run the experiment that it should be, and if not, why?"""
-    refuse_to_overwrite(json, "comparison")
+    check_json(json, "comparison")
     recorded = open_trace(trace)
     said, data = read_experiment(experiment) if experiment else stated(recorded)
     if said is None or (data is None and experiment is None):
@@ -37,12 +32,11 @@ def diagnose(
     if data is None:
         data = datasets.article()
         check_fit(said, data)
-    updates = recorded.read(UPDATES)
-    again = shlex.join(["python", "-m", "comparisons", *sys.argv[1:]])
+    updates, pairs = recorded.read(UPDATES), read_names(names) if names else {}
     with tempfile.TemporaryDirectory() as folder:
         right = Path(folder) / "reference.npz"
         record_reference(right, said, data, int(updates[-1]) if len(updates) else 0)
-        finding = find(open_trace(right), recorded, read_names(names) if names else {}, 0.0, said, data, again)
+        finding = finding_of(open_trace(right), recorded, pairs, 0.0, said, data, command_line())
     print(finding.report)
     write_json(json, finding.to_json())
-    return finding.comparison.exit_status
+    return finding.exit_status

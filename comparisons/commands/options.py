@@ -1,20 +1,22 @@
-"""What the options of several commands share."""
+"""What the options of several commands share: their types and help, and errors that name the option."""
 
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from comparisons.runs.files import json_with, refuse_to_overwrite
 from reference.errors import InputError
-from reference.experiment import Experiment
+from reference.experiment import SCHEDULES, Experiment
+from reference.network import LOSSES
+from reference.optimizers import OPTIMIZERS
+from reference.train import REDUCTIONS
 
 DEFAULT = Experiment()
-
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the result to this file.")]
-MapFile = Annotated[
-    Path | None,
-    typer.Option("--map", metavar="FILE", help='TOML: "candidate\'s name" = "reference\'s", or ["…", "T"].'),
-]
 
 
 def real(text: str) -> float:
@@ -33,9 +35,74 @@ def whole(text: str) -> int:
         raise typer.BadParameter(f"a whole number is needed; got {text}") from None
 
 
-def sizes_of(text: str) -> tuple[int, ...]:
-    """10-8-4 or 10,8,4 as (10, 8, 4)."""
+# Lr[float] is an option that is given once, Lr[list[float]] one that may be given several times.
+T = TypeVar("T")
+Seed = Annotated[T, typer.Option(parser=whole, help="Seed of the initial weights and of the order of the items.")]
+Epochs = Annotated[T, typer.Option(parser=whole, help="Passes over the training items.")]
+Lr = Annotated[T, typer.Option(parser=real, help="η, the learning rate.")]
+LrSchedule = Annotated[T, typer.Option(help=f"How η changes: {', '.join(SCHEDULES)}.")]
+LamdaSchedule = Annotated[T, typer.Option(help=f"How λ changes: {', '.join(SCHEDULES)}.")]
+Optimizer = Annotated[T, typer.Option(help=f"The optimizer whose step λ enters: {', '.join(OPTIMIZERS)}.")]
+Momentum = Annotated[T, typer.Option(parser=real, help="β of momentum, β₁ of adam.")]
+L2 = Annotated[T, typer.Option(parser=real, help="λ₂, the coefficient of ½Σw²; beside a style: elastic net.")]
+Loss = Annotated[T, typer.Option(help=f"The loss: {', '.join(LOSSES)}.")]
+Reduction = Annotated[T, typer.Option(help=f"Of the loss over a batch: {', '.join(REDUCTIONS)}.")]
+BatchSize = Annotated[T, typer.Option(parser=whole, help="Items in a batch; every update uses one batch.")]
+
+DataFile = Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or NPZ; without it the article's data.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the result to this file.")]
+ExperimentFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML: what should be trained; without it what a trace's header says."),
+]
+MapFile = Annotated[
+    Path | None,
+    typer.Option("--map", metavar="FILE", help='TOML: "candidate\'s name" = "reference\'s", or ["…", "T"].'),
+]
+
+
+@contextmanager
+def naming(option: str = "", **options: str) -> Iterator[None]:
+    """Name options in the messages of library code, which begin with a path or with an argument.
+
+    naming("--json") puts --json before the path: --json FILE: there is no folder …
+    naming(style="--to") puts --to in place of the argument style: --to must be one of …
+    """
     try:
-        return tuple(int(part) for part in text.replace(",", "-").split("-"))
-    except ValueError:
-        raise InputError(f"sizes must be whole numbers joined by '-', such as 10-8-4; got {text}") from None
+        yield
+    except InputError as error:
+        first, _, rest = str(error).partition(" ")
+        raise InputError(f"{options.get(first, f'{option} {first}')} {rest}".lstrip()) from None
+
+
+@contextmanager
+def report_extra(need: str) -> Iterator[None]:
+    """Say what to install where a library of the extra "report" is missing; need: such as "figures need"."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        words = f"{need} {error.name}: install the clone with its report extra, pip install 'PATH[report]'"
+        raise InputError(words) from None
+
+
+def command_line() -> str:
+    """The command that is running, as a person can type it again."""
+    return shlex.join(["python", "-m", "comparisons", *sys.argv[1:]])
+
+
+def fields_among(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables that are named like a field of Experiment, in the order in which they are defined."""
+    return {name: value for name, value in variables.items() if name in vars(DEFAULT)}
+
+
+def check_json(path: Path | None, key: str, option: str = "--json") -> None:
+    """Raise InputError if writing the file would lose something: only an earlier result, with this key, is replaced."""
+    if path is not None:
+        with naming(option):
+            refuse_to_overwrite(path, json_with(key), "result of this command")
+
+
+def check_epochs(epochs: int) -> None:
+    """Raise InputError unless there is an epoch to train."""
+    if epochs < 1:
+        raise InputError(f"epochs must be a whole number >= 1 here; got {epochs}")

@@ -1,4 +1,4 @@
-"""What the computer and its software were: bits may depend on them."""
+"""The computer and its software: the bits of a result may depend on them."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ PACKAGES = ("numpy", "torch", "matplotlib", "jinja2", "typer", "rich")
 
 
 def environment() -> dict[str, str]:
-    """Name and value of each fact, of this computer and now."""
+    """The name and the value of each fact, of this computer, now."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The processor's name: Linux has it in a file, other systems tell less."""
+    """The processor's name: Linux has it in a file, other systems say less."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""Formulas as the docstrings write them, w⁺ = v − η λ sign w, as MathML."""
+"""Formulas as the tables of styles and optimizers have them, such as w⁺ = v − η λ sign w, as MathML."""
 
 import re
 import unicodedata
@@ -12,9 +12,9 @@ WORDS = ("if", "else")
 THIN, WIDE = '<mspace width="0.17em"></mspace>', '<mspace width="0.45em"></mspace>'
 
 
-def clauses(docstring: str) -> list[str]:
-    """The formulas in the first line of a docstring, which two blanks part: "v = w − η g,  m₀ = 0." has two."""
-    return re.split(r",  +", docstring.splitlines()[0].split(".  ")[0].rstrip("."))
+def clauses(formula: str) -> list[str]:
+    """The clauses of a formula, which a comma and two blanks separate: "v = w − η g,  m₀ = 0" has two."""
+    return re.split(r",  +", formula)
 
 
 def mathml(formula: str) -> str:

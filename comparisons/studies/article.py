@@ -1,98 +1,79 @@
 """The article's table: the published figures against both implementations."""
 
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
 import reference.data
-import reference.network
 import reference.train
 import torch_impl.l1
 import torch_impl.network
 import torch_impl.train
-from comparisons.agreement.free_run import Agreement, ClosestCall, Tick, compare_runs, differing_bits, flatten, ticking
-from comparisons.studies.styles import Figures, figures
+from comparisons.agreement.bits import differing_bits
+from comparisons.agreement.free_run import Agreement, Tick, compare_runs, flatten, ticking
+from comparisons.agreement.ties import ClosestCall
+from comparisons.studies.styles import NetworkSummary, summary_of
 from reference.experiment import Experiment
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """Correct items, of 200 and 40: 94.00 % and 55.00 %, or 94.50 % and 67.50 %."""
 
     train: int
     test: int
 
 
-@dataclass(frozen=True)
-class Row:
-    """A network of the article's table, and what the article published of it."""
+class ArticleRow(NamedTuple):
+    """A network of the article's table, and the figures that the article published for it."""
 
     name: str
     experiment: Experiment
     published: Published | None = None
 
 
-def experiment(
-    style: str, lamda: float, softmax_derivative: str = "diagonal", loss: str = "squared_error"
-) -> Experiment:
-    """The article's experiment: 10-8-4, seed 0, η = 0.01, 500 epochs of 200 items, one item an update."""
-    return Experiment(style=style, lamda=lamda, softmax_derivative=softmax_derivative, loss=loss)
+# 10-8-4, seed 0, η = 0.01, 500 epochs of 200 items, one item an update
+PLAIN = Experiment(style="none", lamda=0.0, softmax_derivative="diagonal")
 
+WITHOUT_L1 = ArticleRow("no L1", PLAIN, Published(188, 22))
+AS_LISTED = ArticleRow("L1 as listed", replace(PLAIN, style="as_listed", lamda=0.001), Published(189, 27))
+PENALTY = ArticleRow("explicit penalty", replace(PLAIN, style="penalty", lamda=0.001))
+TACK_ON = ArticleRow("tack-on", replace(PLAIN, style="tack_on", lamda=0.001))
+TACK_ON_SCALED = ArticleRow("tack-on", replace(PLAIN, style="tack_on", lamda=0.00001))
 
-NO_L1 = Row("no L1", experiment("none", 0.0), Published(188, 22))
-AS_LISTED = Row("L1 as listed", experiment("as_listed", 0.001), Published(189, 27))
-PENALTY = Row("explicit penalty", experiment("penalty", 0.001))
-TACK_ON = Row("tack-on", experiment("tack_on", 0.001))
-TACK_ON_SCALED = Row("tack-on", experiment("tack_on", 0.00001))
+ROWS = (WITHOUT_L1, AS_LISTED, PENALTY, TACK_ON, TACK_ON_SCALED)
 
-ROWS = (NO_L1, AS_LISTED, PENALTY, TACK_ON, TACK_ON_SCALED)
-
-# the same network with the whole soft-max derivative, and with cross-entropy
+# the same network with the full soft-max derivative, and with cross-entropy
 FURTHER_ROWS = tuple(
-    Row(f"{name}, {words}", experiment(style, lamda, "full", loss))
+    ArticleRow(f"{row}, {words}", replace(experiment, softmax_derivative="full", loss=loss))
     for loss, words in (("squared_error", "full"), ("cross_entropy", "cross-entropy"))
-    for name, style, lamda in (("no L1", "none", 0.0), ("penalty", "penalty", 0.001))
+    for row, experiment in (("no L1", PLAIN), ("penalty", PENALTY.experiment))
 )
 
 
-@dataclass(frozen=True)
-class Result:
-    """A trained row."""
+class TrainedRow(NamedTuple):
+    """A row, trained on both sides."""
 
-    row: Row
-    numpy: Figures
-    torch: Figures
+    row: ArticleRow
+    numpy: NetworkSummary
+    torch: NetworkSummary
     agreement: Agreement
     closest_call_ulps: int
 
-    @property
-    def reproduced(self) -> bool:
-        """Do both sides give the published figures? True where none were published."""
-        published = self.row.published
-        return published is None or all(
-            (side.train, side.test) == (published.train, published.test) for side in (self.numpy, self.torch)
-        )
 
-
-def train_row(row: Row, tick: Tick) -> Result:
+def train_row(row: ArticleRow, tick: Tick) -> TrainedRow:
     """Train the row's network on both sides, comparing them after every update."""
     torch.set_num_threads(1)
     data, closest_call = reference.data.article(), ClosestCall()
-    agreement = compare_runs(
-        ticking(reference.train.train(row.experiment, data, closest_call.step), tick),
-        torch_impl.train.train(row.experiment, data),
-    )
-    return Result(
-        row,
-        figures(agreement.reference, data, reference.network.predict),
-        figures(agreement.candidate, data, torch_impl.network.predict),
-        agreement,
-        closest_call.ulps,
-    )
+    one = ticking(reference.train.train(row.experiment, data, closest_call.step), tick)
+    agreement = compare_runs(one, torch_impl.train.train(row.experiment, data))
+    numpy = summary_of(agreement.reference, data)
+    pytorch = summary_of(agreement.candidate, data, torch_impl.network.predict)
+    return TrainedRow(row, numpy, pytorch, agreement, closest_call.ulps)
 
 
-def unequal_bits(one: Result, other: Result) -> int:
-    """The most parameters in which a network of one row differs from a network of the other, on any two sides."""
+def unequal_bits(one: TrainedRow, other: TrainedRow) -> int:
+    """In how many parameters two rows differ: the most over NumPy and PyTorch for each of the two."""
     ends = [flatten([r.agreement.reference, r.agreement.candidate]) for r in (one, other)]
     return max(int(differing_bits(a, b).sum()) for a in ends[0] for b in ends[1])
 

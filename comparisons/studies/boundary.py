@@ -1,40 +1,37 @@
-"""The article's Figure 2 as an experiment: few noisy items with two features, and what L1 makes of the boundary."""
+"""The article's Figure 2 as an experiment: few noisy items with two features, and how L1 changes the boundary."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from comparisons.agreement.free_run import Tick, ticking
-from comparisons.studies.parallel import side_by_side
+from comparisons.studies import parallel
 from reference.data import Dataset
 from reference.experiment import Experiment, updates_of
 from reference.network import predict
 from reference.train import train
 
-ITEMS, NOISE = 60, 0.15  # training items, and the share of them with the wrong label
+ITEMS, NOISE = 60, 0.15  # training items, and the share of them that have the wrong label
 RANGE = 3.0  # features are uniform in (−RANGE, RANGE)
 PIXELS = 200  # a side of the picture
 
 # 2-30-2, heavy ball: large enough to learn the wrong labels too
-EXPERIMENT = Experiment(
-    sizes=(2, 30, 2), style="none", lamda=0.0, lr=0.1, loss="cross_entropy", optimizer="momentum",
-    batch_size=20, epochs=8000, seed=1,
-)  # fmt: skip
+LARGE = Experiment(sizes=(2, 30, 2), seed=1, lr=0.1, loss="cross_entropy", optimizer="momentum")
+PENALTY = replace(LARGE, batch_size=20, epochs=8000, style="penalty", lamda=0.001)
 NETWORKS = {
-    "no L1": EXPERIMENT,
-    "penalty, λ = 0.001": replace(EXPERIMENT, style="penalty", lamda=0.001),
-    "penalty, λ = 0.003": replace(EXPERIMENT, style="penalty", lamda=0.003),
-    "proximal, λ = 0.01": replace(EXPERIMENT, style="proximal", lamda=0.01),
+    "no L1": replace(PENALTY, style="none", lamda=0.0),
+    "penalty, λ = 0.001": PENALTY,
+    "penalty, λ = 0.003": replace(PENALTY, lamda=0.003),
+    "proximal, λ = 0.01": replace(PENALTY, style="proximal", lamda=0.01),
 }
 
 
-@dataclass(frozen=True)
-class Boundary:
+class Boundary(NamedTuple):
     """A trained network's classes over the plane, and the true ones."""
 
     name: str
-    x: np.ndarray
-    y: np.ndarray
+    side: np.ndarray  # x and y of the pixels
     predicted: np.ndarray  # (PIXELS, PIXELS), 0 or 1
     true: np.ndarray
     items: np.ndarray  # (ITEMS, 2)
@@ -58,38 +55,21 @@ def noisy_items() -> Dataset:
     return Dataset("two features", "", x, np.eye(2)[labels], x[:0], np.eye(2)[labels[:0]])
 
 
-@dataclass(frozen=True)
-class Task:
-    """A network to train on the noisy items."""
-
-    name: str
-    experiment: Experiment
-
-
-def trained(task: Task, tick: Tick) -> Boundary:
-    """Train the network, and ask it for the class of every pixel."""
-    data = noisy_items()
+def trained(item: tuple[str, Experiment], tick: Tick) -> Boundary:
+    """Train a row of NETWORKS, and ask the network for the class of every pixel."""
+    (name, experiment), data = item, noisy_items()
     side = np.linspace(-RANGE, RANGE, PIXELS)
     plane = np.stack(np.meshgrid(side, side), axis=-1)
     true, labels = true_class(plane), data.t_train.argmax(axis=1)
-    *_, end = ticking(train(task.experiment, data), tick)
+    *_, end = ticking(train(experiment, data), tick)
     predicted = predict(end, plane.reshape(-1, 2)).reshape(PIXELS, PIXELS)
-    return Boundary(
-        task.name,
-        side,
-        side,
-        predicted,
-        true,
-        data.x_train,
-        labels,
-        train=float((predict(end, data.x_train) == labels).mean()),
-        area=float((predicted == true).mean()),
-        zeros=float(np.mean(np.concatenate([W.ravel() for W, _ in end]) == 0)),
-    )
+    right = float((predict(end, data.x_train) == labels).mean())
+    area, zeros = float((predicted == true).mean()), float(np.mean(np.concatenate([W.ravel() for W, _ in end]) == 0))
+    return Boundary(name, side, predicted, true, data.x_train, labels, right, area, zeros)
 
 
 def boundaries() -> list[Boundary]:
     """Train every network, side by side."""
-    tasks = [Task(name, experiment) for name, experiment in NETWORKS.items()]
-    updates = sum(updates_of(task.experiment, noisy_items()) for task in tasks)
-    return side_by_side(trained, tasks, updates, f"training {len(tasks)} networks with two features")
+    updates = sum(updates_of(experiment, noisy_items()) for experiment in NETWORKS.values())
+    title = f"training {len(NETWORKS)} networks with two features"
+    return parallel.side_by_side(trained, list(NETWORKS.items()), updates, title)

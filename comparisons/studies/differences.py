@@ -1,42 +1,42 @@
 """What each implementation difference does to the article's network: two ways to train it, compared update by update.
 
-Most ways are experiments. What no experiment can express is a step of its own, or other draws, below.
+Most ways are experiments. What no experiment can express is another update rule or another draw, below.
 """
 
-import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import islice, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from comparisons.agreement.free_run import Agreement, Tick, compare_runs, ticking
-from comparisons.studies.styles import Figures, figures
+from comparisons.diagnosis.batches import in_order, shuffled
+from comparisons.diagnosis.other_formulas import OTHER_STYLES, clip_together
+from comparisons.diagnosis.update_rule import UpdateRule, apply_rule, rule_of
+from comparisons.runs.names import as_parameters, as_state
+from comparisons.studies.styles import NetworkSummary, summary_of, without_first_input
 from reference.data import Dataset
-from reference.experiment import INITIAL_LIMIT, Batch, Experiment, Parameters, State, draw, draw_parameters
+from reference.experiment import Batch, Experiment, Parameters, State, draw
 from reference.l1 import STYLES
-from reference.network import predict, squared_error_diagonal, squared_error_full
-from reference.train import ROUNDING, Step, fold, gradients, step, weight_path
+from reference.network import squared_error_diagonal, squared_error_full
+from reference.optimizers import Optimizer, Stepped
+from reference.train import ROUNDING, fold, gradients, step, weight_path
 
 Drawn = Callable[[Experiment, Dataset], tuple[Parameters, Iterator[Batch]]]
-# (w, g, η, λ, is it a bias?) -> w⁺
-Update = Callable[[np.ndarray, np.ndarray, float, float, bool], np.ndarray]
-# (parameters, gradients, λ) -> what the optimizer is given
-Given = Callable[[Parameters, Parameters, float], Parameters]
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """One of two ways to train: an experiment, and what differs from the reference."""
 
     words: str
     experiment: Experiment
-    step: Step = step
-    drawn: Drawn = draw
+    change: str | None = None  # a key of CHANGES: what differs from the experiment's update rule
+    drawn: Drawn = draw  # draws the start and the batches
 
 
-@dataclass(frozen=True)
-class Contrast:
+class Contrast(NamedTuple):
     """Two ways to do what looks like the same thing."""
 
     name: str
@@ -44,86 +44,45 @@ class Contrast:
     other: Way
 
 
-@dataclass(frozen=True)
-class DifferenceResult:
+class DifferenceResult(NamedTuple):
     """Both ways, trained."""
 
-    difference: Contrast
+    contrast: Contrast
     agreement: Agreement
-    one: Figures
-    other: Figures
+    one: NetworkSummary
+    other: NetworkSummary
 
 
-# --- steps that are no style's ------------------------------------------------------------------------------------
-
-
-def stepping(update: Update, state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
-    """Plain SGD with this update of every array, rounded as the experiment says."""
-    lr, lamda = experiment.lr, experiment.lamda
-    slopes = gradients(state.parameters, x, t, experiment)
-    after = [
-        (update(W, dW, lr, lamda, False), update(b, db, lr, lamda, True))
-        for (W, b), (dW, db) in zip(state.parameters, slopes, strict=True)
-    ]
-    return state._replace(parameters=ROUNDING[experiment.precision](after))
-
-
-def sign_of_zero_is_one(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
-    """w⁺ = w − η (g + λ sign w),  sign 0 = 1."""
-    return w - lr * (g if bias else g + lamda * np.where(w >= 0, 1.0, -1.0))
-
-
-def sign_after_the_step(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
-    """w⁺ = v − λ sign v,  v = w − η g."""
-    v = w - lr * g
-    return v if bias else v - lamda * np.sign(v)
-
-
-def rounded_once(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
-    """w⁺ = w − η (g + λ sign w) of float32 arrays, the last product and difference rounded together.
-
-    That is a fused multiply-add. In float64 the product of two float32 is exact, and the difference nearly so.
-    """
-    given = g if bias else g + lamda * np.sign(w)
-    return (w.astype(float) - float(np.float32(lr)) * given.astype(float)).astype(np.float32)
-
-
-def biases_too(w: np.ndarray, g: np.ndarray, lr: float, lamda: float, bias: bool) -> np.ndarray:
-    """w⁺ = w − η (g + λ sign w), biases as well."""
-    return w - lr * (g + lamda * np.sign(w))
-
+# --- other update rules -------------------------------------------------------------------------------------------
 
 MAX_NORM = 0.1  # of all gradients together, as torch.nn.utils.clip_grad_norm_ takes it
 
 
-def add_l1(parameters: Parameters, slopes: Parameters, lamda: float) -> Parameters:
-    """g + λ sign w of the weights, g of the biases."""
-    return [(dW + lamda * np.sign(W), db) for (W, _), (dW, db) in zip(parameters, slopes, strict=True)]
+def rounded_once(w: np.ndarray, g: np.ndarray, lr: float, beta: float) -> Stepped:
+    """v = w − η g in float32, rounded once: a fused multiply-add.
+
+    In float64 the product of two float32 numbers is exact, and the difference nearly so.
+    """
+    return (w.astype(float) - float(np.float32(lr)) * g.astype(float)).astype(np.float32), ()
 
 
-def clip(slopes: Parameters) -> Parameters:
-    """G min(1, MAX_NORM / ‖G‖₂), G being the gradients of all arrays together."""
-    norm = float(np.sqrt(sum(np.square(g).sum() for pair in slopes for g in pair)))
-    factor = MAX_NORM / max(norm, MAX_NORM)
-    return [(dW * factor, db * factor) for dW, db in slopes]
+# what is exchanged in an experiment's update rule
+L1_INSIDE = {"clip": clip_together, "limit": MAX_NORM}
+CHANGES: dict[str, dict[str, Any]] = {
+    "sign 0 = 1": {"style": OTHER_STYLES["sign 0 = 1"]},  # w⁺ = w − η (g + λ sign w),  sign 0 = 1
+    "sign after": {"style": OTHER_STYLES["tack_on, sign after the step"]},  # w⁺ = v − λ sign v,  v = w − η g
+    "biases too": {"penalised": dict.fromkeys(("W1", "W2", "b1", "b2"), 1.0)},
+    "L1 inside": L1_INSIDE,  # w⁺ = w − η clip(g + λ sign w)
+    "L1 after": L1_INSIDE | {"clip_before": True},  # w⁺ = w − η (clip(g) + λ sign w)
+    "fused": {"optimizer": Optimizer(rounded_once, remembers=False, has_beta=False)},
+}
 
 
-def l1_inside(parameters: Parameters, slopes: Parameters, lamda: float) -> Parameters:
-    """clip(g + λ sign w)."""
-    return clip(add_l1(parameters, slopes, lamda))
-
-
-def l1_after(parameters: Parameters, slopes: Parameters, lamda: float) -> Parameters:
-    """clip(g) + λ sign w."""
-    return add_l1(parameters, clip(slopes), lamda)
-
-
-def clipping(given: Given, state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
-    """w⁺ = w − η given(w, g, λ), of all arrays together."""
-    slopes = given(state.parameters, gradients(state.parameters, x, t, experiment), experiment.lamda)
-    lr = experiment.lr
-    after = [(W - lr * dW, b - lr * db) for (W, b), (dW, db) in zip(state.parameters, slopes, strict=True)]
-    return state._replace(parameters=ROUNDING[experiment.precision](after))
+def step_by(rule: UpdateRule, state: State, x: np.ndarray, t: np.ndarray, experiment: Experiment) -> State:
+    """One update by this rule, rounded as the experiment says. Nothing is remembered between updates."""
+    before, slopes = as_state(state.parameters), as_state(gradients(state.parameters, x, t, experiment))
+    after, _memory = apply_rule(rule, before, slopes, {}, state.updates)
+    return state._replace(parameters=ROUNDING[experiment.precision](as_parameters(after)))
 
 
 # --- other draws --------------------------------------------------------------------------------------------------
@@ -133,185 +92,113 @@ def first_input_pruned(experiment: Experiment, data: Dataset) -> tuple[Parameter
     """The first input is always 0, and so are its weights at the start."""
     (W, b), *others = draw(experiment, data)[0]
     W[0] = 0.0
-    x = data.x_train.copy()
-    x[:, 0] = 0.0
-    return [(W, b), *others], draw(experiment, replace(data, x_train=x))[1]
+    return [(W, b), *others], draw(experiment, without_first_input(data))[1]
 
 
-def in_order(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
-    """No shuffling: every epoch in the order of the data."""
-    order = range(len(data.x_train))
-    return draw(experiment, data)[0], single_items(data, (order for _ in range(experiment.epochs)))
+def not_shuffled(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
+    """Every epoch in the order of the data."""
+    orders = repeat(range(len(data.x_train)), experiment.epochs)
+    return draw(experiment, data)[0], in_order(orders, experiment, data)
 
 
 def shuffled_afresh(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
     """Every epoch shuffles 0, 1, 2, … anew, not the order of the epoch before: the first epoch is the same."""
-    rnd = random.Random(experiment.seed)
-    parameters = draw_parameters(rnd, experiment.sizes, INITIAL_LIMIT)
-
-    def orders() -> Iterator[list[int]]:
-        for _ in range(experiment.epochs):
-            order = list(range(len(data.x_train)))
-            rnd.shuffle(order)
-            yield order
-
-    return [(W.astype(float), b.astype(float)) for W, b in parameters], single_items(data, orders())
-
-
-def single_items(data: Dataset, orders: Iterable[Iterable[int]]) -> Iterator[Batch]:
-    """The items, one a batch, in these orders, one an epoch."""
-    return ((data.x_train[i : i + 1], data.t_train[i : i + 1]) for order in orders for i in order)
+    orders = islice(shuffled(experiment, len(data.x_train), afresh=True), experiment.epochs)
+    return draw(experiment, data)[0], in_order(orders, experiment, data)
 
 
 def wider_start(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
-    """The same draws, ten times as large at the start."""
+    """The same random numbers, but the start is ten times as large."""
     parameters, batches = draw(experiment, data)
     return [(10 * W, 10 * b) for W, b in parameters], batches
 
 
 def batches_backwards(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
-    """The items of every batch in reverse: the same sum, added up in another order."""
+    """The items of every batch in reverse: the same sum, added in another order."""
     parameters, batches = draw(experiment, data)
     return parameters, ((x[::-1], t[::-1]) for x, t in batches)
 
 
 # --- the table ----------------------------------------------------------------------------------------------------
 
-PENALTY = Experiment()  # the article's network, penalty with λ = 0.001, the whole soft-max derivative
+PENALTY = Experiment()  # the article's network, penalty with λ = 0.001, the full soft-max derivative
 NONE = replace(PENALTY, style="none", lamda=0.0)
 TACK_ON = replace(PENALTY, style="tack_on")
 SCALED = replace(TACK_ON, lamda=TACK_ON.lamda * TACK_ON.lr)
-DECOUPLED = replace(PENALTY, style="decoupled")
+DECOUPLED, PROXIMAL, CUMULATIVE = (replace(PENALTY, style=style) for style in ("decoupled", "proximal", "cumulative"))
 FALLING, SCALED_FALLING = (replace(e, lr_schedule="inverse") for e in (DECOUPLED, SCALED))
 LISTED = replace(PENALTY, style="as_listed", softmax_derivative="diagonal")
-BATCHES = replace(PENALTY, batch_size=10, epochs=5000)
+MEAN = replace(PENALTY, batch_size=10, epochs=5000)
+SUM = replace(MEAN, reduction="sum")
 MOMENTUM, ADAM = (replace(PENALTY, optimizer=optimizer) for optimizer in ("momentum", "adam"))
+PAST_MOMENTUM, PAST_ADAM = (replace(e, style="decoupled") for e in (MOMENTUM, ADAM))
 FLOAT64, FLOAT32 = (replace(PENALTY, precision=precision) for precision in ("float64", "float32"))
+MEAN64, DECOUPLED64 = (replace(e, precision="float64") for e in (MEAN, DECOUPLED))
 
-DIFFERENCES = (
-    Contrast("place", Way("penalty, λ", PENALTY), Way("tack-on, λ", TACK_ON)),
-    Contrast("place_translated", Way("penalty, λ", PENALTY), Way("tack-on, η λ", SCALED)),
-    Contrast("scaled", Way("decoupled, λ", DECOUPLED), Way("tack-on, λ", TACK_ON)),
-    Contrast(
-        "scaled_falling",
-        Way("decoupled, λ; η falls", FALLING),
-        Way("tack-on, η λ of the start; η falls", SCALED_FALLING),
-    ),
-    Contrast(
-        "scaled_falling_translated",
-        Way("decoupled, λ; η falls", FALLING),
-        Way("tack-on, η λ of every update; η falls", replace(SCALED_FALLING, lamda_schedule="inverse")),
-    ),
-    Contrast(
-        "sign_at_zero", Way("sign 0 = 0", PENALTY), Way("sign 0 = 1", PENALTY, partial(stepping, sign_of_zero_is_one))
-    ),
-    Contrast(
-        "sign_at_zero_pruned",
-        Way("sign 0 = 0, one input pruned", PENALTY, drawn=first_input_pruned),
-        Way("sign 0 = 1, one input pruned", PENALTY, partial(stepping, sign_of_zero_is_one), first_input_pruned),
-    ),
-    Contrast(
-        "sign_when",
-        Way("sign before the step", SCALED),
-        Way("sign after the step", SCALED, partial(stepping, sign_after_the_step)),
-    ),
-    Contrast(
-        "threshold",
-        Way("penalty, λ", PENALTY),
-        Way("proximal, λ", replace(PENALTY, style="proximal")),
-    ),
-    Contrast(
-        "debt",
-        Way("proximal, λ", replace(PENALTY, style="proximal")),
-        Way("cumulative, λ", replace(PENALTY, style="cumulative")),
-    ),
-    Contrast("derivative", Way("full", NONE), Way("diagonal", replace(NONE, softmax_derivative="diagonal"))),
-    Contrast("listing", Way("penalty", replace(LISTED, style="penalty")), Way("the listing", LISTED)),
-    Contrast("biases", Way("weights alone", PENALTY), Way("biases too", PENALTY, partial(stepping, biases_too))),
-    Contrast("reduction", Way("mean of 10", BATCHES), Way("sum of 10", replace(BATCHES, reduction="sum"))),
-    Contrast(
-        "reduction_translated",
-        Way("mean of 10, η, λ", BATCHES),
-        Way("sum of 10, η / 10, 10 λ", replace(BATCHES, reduction="sum", lr=BATCHES.lr / 10, lamda=BATCHES.lamda * 10)),
-    ),
-    Contrast(
-        "clipping",
-        Way("clipped with L1 inside", PENALTY, partial(clipping, l1_inside)),
-        Way("clipped, then L1", PENALTY, partial(clipping, l1_after)),
-    ),
-    Contrast("momentum", Way("penalty", MOMENTUM), Way("decoupled", replace(MOMENTUM, style="decoupled"))),
-    Contrast(
-        "momentum_translated",
-        Way("penalty, λ", MOMENTUM),
-        Way("decoupled, λ / (1 − β)", replace(MOMENTUM, style="decoupled", lamda=MOMENTUM.lamda * 10)),
-    ),
-    Contrast("adam", Way("penalty", ADAM), Way("decoupled", replace(ADAM, style="decoupled"))),
-    Contrast("precision", Way("float64", FLOAT64), Way("float32", FLOAT32)),
-    Contrast("rounding", Way("float64", FLOAT64), Way("rounded to float32", PENALTY)),
-    Contrast("shuffling", Way("order carried over", PENALTY), Way("shuffled afresh", PENALTY, drawn=shuffled_afresh)),
-    Contrast("no_shuffling", Way("order carried over", PENALTY), Way("not shuffled", PENALTY, drawn=in_order)),
-    Contrast("start", Way("start within 0.01", PENALTY), Way("start within 0.1", PENALTY, drawn=wider_start)),
-    Contrast("seed", Way("seed 0", PENALTY), Way("seed 1", replace(PENALTY, seed=1))),
-    Contrast(
-        "regrouped_float64",
-        Way("w − η (g + λ s), float64", FLOAT64),
-        Way("(w − η g) − η λ s, float64", replace(FLOAT64, style="decoupled")),
-    ),
-    Contrast(
-        "regrouped_rounded",
-        Way("w − η (g + λ s), rounded", PENALTY),
-        Way("(w − η g) − η λ s, rounded", DECOUPLED),
-    ),
-    Contrast(
-        "fused",
-        Way("product and difference rounded, float32", FLOAT32),
-        Way("fused: rounded once, float32", FLOAT32, partial(stepping, rounded_once)),
-    ),
-    Contrast(
-        "summation_float64",
-        Way("float64", replace(BATCHES, precision="float64")),
-        Way("float64, summed in reverse", replace(BATCHES, precision="float64"), drawn=batches_backwards),
-    ),
-    Contrast(
-        "summation_rounded",
-        Way("rounded", BATCHES),
-        Way("rounded, summed in reverse", BATCHES, drawn=batches_backwards),
-    ),
-)
+OF_PENALTY, OF_FALLING = Way("penalty, λ", PENALTY), Way("decoupled, λ; η falls", FALLING)
+PRUNED = Way("sign 0 = 0, one input pruned", PENALTY, drawn=first_input_pruned)
+FOLLOWING = Way("tack-on, η λ of every update; η falls", replace(SCALED_FALLING, lamda_schedule="inverse"))
+SMALLER = Way("sum of 10, η / 10, 10 λ", replace(SUM, lr=SUM.lr / 10, lamda=SUM.lamda * 10))
+STRONGER = Way("decoupled, λ / (1 − β)", replace(PAST_MOMENTUM, lamda=MOMENTUM.lamda * 10))
+CARRIED_OVER = Way("order carried over", PENALTY)
+FUSED = Way("fused: rounded once, float32", FLOAT32, "fused")
+
+WAYS = {
+    "place": (OF_PENALTY, Way("tack-on, λ", TACK_ON)),
+    "place_translated": (OF_PENALTY, Way("tack-on, η λ", SCALED)),
+    "scaled": (Way("decoupled, λ", DECOUPLED), Way("tack-on, λ", TACK_ON)),
+    "scaled_falling": (OF_FALLING, Way("tack-on, η λ of the start; η falls", SCALED_FALLING)),
+    "scaled_falling_translated": (OF_FALLING, FOLLOWING),
+    "sign_at_zero": (Way("sign 0 = 0", PENALTY), Way("sign 0 = 1", PENALTY, "sign 0 = 1")),
+    "sign_at_zero_pruned": (PRUNED, Way("sign 0 = 1, one input pruned", PENALTY, "sign 0 = 1", first_input_pruned)),
+    "sign_when": (Way("sign before the step", SCALED), Way("sign after the step", SCALED, "sign after")),
+    "threshold": (OF_PENALTY, Way("proximal, λ", PROXIMAL)),
+    "debt": (Way("proximal, λ", PROXIMAL), Way("cumulative, λ", CUMULATIVE)),
+    "derivative": (Way("full", NONE), Way("diagonal", replace(NONE, softmax_derivative="diagonal"))),
+    "listing": (Way("penalty", replace(LISTED, style="penalty")), Way("the listing", LISTED)),
+    "biases": (Way("weights alone", PENALTY), Way("biases too", PENALTY, "biases too")),
+    "reduction": (Way("mean of 10", MEAN), Way("sum of 10", SUM)),
+    "reduction_translated": (Way("mean of 10, η, λ", MEAN), SMALLER),
+    "clipping": (Way("clipped with L1 inside", PENALTY, "L1 inside"), Way("clipped, then L1", PENALTY, "L1 after")),
+    "momentum": (Way("penalty", MOMENTUM), Way("decoupled", PAST_MOMENTUM)),
+    "momentum_translated": (Way("penalty, λ", MOMENTUM), STRONGER),
+    "adam": (Way("penalty", ADAM), Way("decoupled", PAST_ADAM)),
+    "precision": (Way("float64", FLOAT64), Way("float32", FLOAT32)),
+    "rounding": (Way("float64", FLOAT64), Way("rounded to float32", PENALTY)),
+    "shuffling": (CARRIED_OVER, Way("shuffled afresh", PENALTY, drawn=shuffled_afresh)),
+    "no_shuffling": (CARRIED_OVER, Way("not shuffled", PENALTY, drawn=not_shuffled)),
+    "start": (Way("start within 0.01", PENALTY), Way("start within 0.1", PENALTY, drawn=wider_start)),
+    "seed": (Way("seed 0", PENALTY), Way("seed 1", replace(PENALTY, seed=1))),
+    "regrouped_float64": (Way("w − η (g + λ s), float64", FLOAT64), Way("(w − η g) − η λ s, float64", DECOUPLED64)),
+    "regrouped_rounded": (Way("w − η (g + λ s), rounded", PENALTY), Way("(w − η g) − η λ s, rounded", DECOUPLED)),
+    "fused": (Way("product and difference rounded, float32", FLOAT32), FUSED),
+    "summation_float64": (Way("float64", MEAN64), Way("float64, summed in reverse", MEAN64, drawn=batches_backwards)),
+    "summation_rounded": (Way("rounded", MEAN), Way("rounded, summed in reverse", MEAN, drawn=batches_backwards)),
+}
+DIFFERENCES = tuple(Contrast(name, *ways) for name, ways in WAYS.items())
 
 
 def run(way: Way, data: Dataset) -> Iterator[Parameters]:
     """The way's run: its start, then the parameters after every update."""
-    return fold(way.step, *way.drawn(way.experiment, data), way.experiment)
+    rule = rule_of(way.experiment, tuple(f"W{layer}" for layer in range(1, len(way.experiment.sizes))))
+    update = partial(step_by, replace(rule, **CHANGES[way.change])) if way.change else step
+    return fold(update, *way.drawn(way.experiment, data), way.experiment)
 
 
-@dataclass(frozen=True)
-class Task:
-    """A difference to look at."""
-
-    difference: Contrast
-    data: Dataset
-
-
-def measure(task: Task, tick: Tick) -> DifferenceResult:
+def measure(contrast: Contrast, tick: Tick, data: Dataset) -> DifferenceResult:
     """Train both ways, and compare them after every update."""
-    one, other = task.difference.one, task.difference.other
-    agreement = compare_runs(ticking(run(one, task.data), tick), run(other, task.data))
-    return DifferenceResult(
-        task.difference,
-        agreement,
-        figures(agreement.reference, task.data, predict),
-        figures(agreement.candidate, task.data, predict),
-    )
+    agreement = compare_runs(ticking(run(contrast.one, data), tick), run(contrast.other, data))
+    one, other = (summary_of(end, data) for end in (agreement.reference, agreement.candidate))
+    return DifferenceResult(contrast, agreement, one, other)
 
 
-def shortened(difference: Contrast, epochs: int) -> Contrast:
-    """The same with this many epochs of single items, or as many updates in batches."""
-    ways = (difference.one, difference.other)
-    one, other = (
-        replace(way, experiment=replace(way.experiment, epochs=epochs * way.experiment.batch_size)) for way in ways
-    )
-    return replace(difference, one=one, other=other)
+def shortened(contrast: Contrast, epochs: int) -> Contrast:
+    """The same with this many epochs of single items; with batches, as many updates."""
+
+    def short(way: Way) -> Way:
+        return way._replace(experiment=replace(way.experiment, epochs=epochs * way.experiment.batch_size))
+
+    return Contrast(contrast.name, short(contrast.one), short(contrast.other))
 
 
 # --- by hand: one weight, for a reader with a pencil ----------------------------------------------------------------
@@ -329,23 +216,20 @@ def key(numbers: tuple[float, ...]) -> str:
 
 
 def by_hand() -> dict[str, dict[str, float | list[float]]]:
-    """What every way makes of the examples, and the two soft-max derivatives of one item."""
+    """What each way makes of the examples, and the two soft-max derivatives of one item."""
 
     def trained(style: str, optimizer: str, examples: Iterable[tuple[float, ...]]) -> dict[str, float | list[float]]:
         experiment = Experiment(style=style, optimizer=optimizer, lr=LR, lamda=LAMDA)
         return {key((w, *slopes)): weight_path(w, slopes, experiment)[-1] for w, *slopes in examples}
 
+    def changed(change: str, examples: Iterable[tuple[float, float]]) -> dict[str, float | list[float]]:
+        rule = replace(rule_of(Experiment(lr=LR, lamda=LAMDA), ("w",)), **CHANGES[change])
+        pairs = {key(pair): ({"w": np.array(part)} for part in pair) for pair in examples}
+        return {name: float(apply_rule(rule, w, g, {}, 0)[0]["w"]) for name, (w, g) in pairs.items()}
+
     found = {style: trained(style, "sgd", EXAMPLES) for style in STYLES}
-    for words, update in {"sign 0 = 1": sign_of_zero_is_one, "sign after": sign_after_the_step}.items():
-        found[words] = {key((w, g)): float(update(np.array(w), np.array(g), LR, LAMDA, False)) for w, g in EXAMPLES}
-    for optimizer in ("momentum", "adam"):
-        for style in ("penalty", "decoupled"):
-            found[f"{optimizer}, {style}"] = trained(style, optimizer, REMEMBERING)
-    for words, given in {"L1 inside": l1_inside, "L1 after": l1_after}.items():
-        w, g = [(np.array([8.0]), np.zeros(1))], [(np.array([9.0]), np.zeros(1))]
-        found[words] = {"8, 9": float(w[0][0][0] - LR * given(w, g, LAMDA)[0][0][0])}
-    found["softmax"] = {
-        "full": squared_error_full(OUTPUTS, TARGETS)[0].tolist(),
-        "diagonal": squared_error_diagonal(OUTPUTS, TARGETS)[0].tolist(),
-    }
-    return found
+    found |= {name: changed(name, EXAMPLES) for name in ("sign 0 = 1", "sign after")}
+    found |= {f"{o}, {s}": trained(s, o, REMEMBERING) for o in ("momentum", "adam") for s in ("penalty", "decoupled")}
+    found |= {name: changed(name, EXAMPLES[:1]) for name in ("L1 inside", "L1 after")}
+    full, diagonal = (slope(OUTPUTS, TARGETS)[0].tolist() for slope in (squared_error_full, squared_error_diagonal))
+    return found | {"softmax": {"full": full, "diagonal": diagonal}}

@@ -13,7 +13,7 @@ from multiprocessing.managers import SyncManager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from comparisons.agreement.free_run import Tick
 
@@ -22,23 +22,17 @@ Result = TypeVar("Result")
 
 
 def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], updates: int, title: str) -> list[Result]:
-    """[work(item, tick) for item in items], in parallel; each work ticks off its share of the updates.
+    """[work(item, tick) for item in items], in parallel; each work reports with tick(n) that n more updates are done.
 
-    Each process computes in one thread. There is one more of them than processors: few enough to leave each other
-    the caches, enough that no processor waits while another has several rows to do.
+    Each process computes in one thread. There is one process more than processors: few enough not to compete for the
+    caches, and enough that no processor waits while another has several items left.
     """
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read when a worker imports NumPy and torch
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch_impl.train"])  # torch is imported once, not by every worker
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     terminal = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("updates"),
-        TimeElapsedColumn(),
-    )
+    columns = "{task.description}", BarColumn(), MofNCompleteColumn(), "updates", TimeElapsedColumn()
     manager = SyncManager(ctx=context)
     with (
         deferred_interrupt() as raise_if_interrupted,
@@ -58,17 +52,17 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
                 with suppress(queue.Empty):
                     progress.advance(task, ticks.get(timeout=0.1))
             return [future.result() for future in futures]
-        finally:  # whatever they still do is for nobody, and killed they end without a word
+        finally:  # nobody needs what they still compute; a killed process prints nothing
             for process in multiprocessing.active_children():
                 process.kill()
 
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], None]]:
-    """Ctrl-C waits for the next call of what is yielded, or for the end of the block.
+    """Ctrl-C takes effect at the next call of the yielded function, or at the end of the block.
 
-    Raised anywhere it would leave processes half started, or, in the middle of a `with lock`, the lock of a future
-    locked for ever: the pool could then not be ended.
+    Raised anywhere else it could leave a process half started, or the lock of a future locked for ever, so that the
+    pool could not be ended.
     """
     interrupts: list[int] = []
 
@@ -86,14 +80,14 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
 
 
 def set_up_worker() -> None:
-    """Leave Ctrl-C to the parent; spare the garbage collector the thousands of objects that importing made."""
+    """Leave Ctrl-C to the parent; keep the thousands of imported objects away from the garbage collector."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     end_with_parent()
 
 
 def end_with_parent() -> None:
-    """However the parent ends (killed, out of memory), this process ends too, instead of training on for nobody."""
+    """End this process when the parent ends for any reason (killed, out of memory)."""
 
     def watch() -> None:
         if parent := multiprocessing.parent_process():

@@ -1,34 +1,25 @@
-"""Does one experiment give the same weights on both sides?"""
+"""Does one experiment give the same weights in NumPy and in PyTorch?"""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-import reference.network
 import reference.train
 import torch_impl.train
-from comparisons.agreement.free_run import (
-    Agreement,
-    ClosestCall,
-    Lockstep,
-    RoundingTie,
-    Tick,
-    compare_runs,
-    lockstep,
-    rounding_tie,
-    ticking,
-)
-from comparisons.diagnosis.evidence import as_state
+from comparisons.agreement.free_run import Agreement, Tick, compare_runs, ticking
+from comparisons.agreement.lockstep import Lockstep, lockstep
+from comparisons.agreement.ties import ClosestCall, RoundingTie, rounding_tie
 from comparisons.recorders.plain import Recorder
-from comparisons.studies.styles import Figures, figures
+from comparisons.runs.names import as_state
+from comparisons.studies.styles import NetworkSummary, summary_of
 from reference.data import Dataset
 from reference.experiment import Experiment, Parameters
 
 
-@dataclass(frozen=True)
-class Task:
+class ParityCheck(NamedTuple):
     """An experiment to check, and its data."""
 
     experiment: Experiment
@@ -37,31 +28,30 @@ class Task:
     traces: tuple[Path, Path] | None = None  # where to record a rounded run, of the reference and of the candidate
 
 
-@dataclass(frozen=True)
-class Result:
-    """What the check of a task showed."""
+class ParityResult(NamedTuple):
+    """What a check showed."""
 
-    task: Task
+    asked: ParityCheck
     check: str
     outcome: Agreement | Lockstep
-    figures: Figures  # of the reference's network
+    summary: NetworkSummary  # of the reference's network
     closest_call_ulps: int | None = None  # of a rounded run
     certificate: Lockstep | None = None
     tie: RoundingTie | None = None  # what explains the first difference of a rounded run
 
     @property
-    def met_again(self) -> bool:
-        """Were the runs parted by nothing but a rounding tie, and equal at the end?"""
+    def equal_again(self) -> bool:
+        """Does nothing but a rounding tie explain the first difference, and are the runs equal at the end?"""
         return self.tie is not None and self.outcome.differing == 0
 
     @property
     def exit_status(self) -> int:
         """0 equal, 1 the runs differ, 3 nothing was compared."""
-        return 0 if self.met_again else self.outcome.exit_status
+        return 0 if self.equal_again else self.outcome.exit_status
 
     @property
     def lockstep(self) -> Lockstep | None:
-        """What lockstep showed, as the check itself or beside a free run."""
+        """What lockstep showed, as the check itself or as the certificate of a free run."""
         return self.outcome if isinstance(self.outcome, Lockstep) else self.certificate
 
     @property
@@ -70,46 +60,40 @@ class Result:
         return self.outcome.exit_status == 0 and self.certificate is not None and self.certificate.certified
 
 
-def free_run(task: Task, tick: Tick) -> Result:
+def free_run(asked: ParityCheck, tick: Tick) -> ParityResult:
     """Both sides on their own, compared bit for bit after every update; with certify, lockstep along the same run."""
-    closest_call = ClosestCall()
-    one = reference.train.train(task.experiment, task.data, closest_call.step)
-    other = torch_impl.train.train(task.experiment, task.data)
-    if task.traces:
-        one, other = recorded(one, task, task.traces[0], "NumPy"), recorded(other, task, task.traces[1], "PyTorch")
+    experiment, data, closest_call = asked.experiment, asked.data, ClosestCall()
+    one = reference.train.train(experiment, data, closest_call.step)
+    other = torch_impl.train.train(experiment, data)
+    if asked.traces:
+        one, other = recorded(one, asked, asked.traces[0], "NumPy"), recorded(other, asked, asked.traces[1], "PyTorch")
     agreement = compare_runs(ticking(one, tick), other)
-    parted = agreement.first_difference
-    return Result(
-        task,
-        "free run",
-        agreement,
-        figures(agreement.reference, task.data, reference.network.predict),
-        closest_call.ulps,
-        lockstep(task.experiment, task.data, tick=tick) if task.certify else None,
-        rounding_tie(task.experiment, task.data, parted) if parted else None,
-    )
+    parted, summary = agreement.first_difference, summary_of(agreement.reference, data)
+    certificate = lockstep(experiment, data, tick=tick) if asked.certify else None
+    tie = rounding_tie(experiment, data, parted) if parted else None
+    return ParityResult(asked, "free run", agreement, summary, closest_call.ulps, certificate, tie)
 
 
-def recorded(run: Iterator[Parameters], task: Task, path: Path, framework: str) -> Iterator[Parameters]:
-    """The run itself, written to a trace as it goes by."""
-    said = {**asdict(task.experiment), "data": task.data.name}
-    with Recorder(path, framework=framework, experiment=said) as trace:
+def recorded(run: Iterator[Parameters], asked: ParityCheck, path: Path, framework: str) -> Iterator[Parameters]:
+    """The run itself; each of its updates is written to a trace as it is taken."""
+    experiment = {**asdict(asked.experiment), "data": asked.data.name}
+    with Recorder(path, framework=framework, experiment=experiment) as trace:
         for parameters in run:
             trace.update(as_state(parameters))
             yield parameters
 
 
-def in_lockstep(task: Task, tick: Tick) -> Result:
+def in_lockstep(asked: ParityCheck, tick: Tick) -> ParityResult:
     """The candidate restarted before every update, and compared within the tolerance of one update."""
-    outcome = lockstep(task.experiment, task.data, tick=tick)
-    return Result(task, "lockstep", outcome, figures(outcome.reference, task.data, reference.network.predict))
+    outcome = lockstep(asked.experiment, asked.data, tick=tick)
+    return ParityResult(asked, "lockstep", outcome, summary_of(outcome.reference, asked.data))
 
 
-# by precision: only rounded runs stay equal when they are left alone
-CHECKS = {"rounded": free_run, "float64": in_lockstep, "float32": in_lockstep}
+# by precision: only rounded runs stay equal in a free run
+METHODS = {"rounded": free_run, "float64": in_lockstep, "float32": in_lockstep}
 
 
-def check(task: Task, tick: Tick) -> Result:
+def check(asked: ParityCheck, tick: Tick) -> ParityResult:
     """The check that the experiment's precision asks for."""
     torch.set_num_threads(1)
-    return CHECKS[task.experiment.precision](task, tick)
+    return METHODS[asked.experiment.precision](asked, tick)

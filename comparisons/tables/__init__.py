@@ -1,1 +1,1 @@
-"""Results as people read them, on the terminal, and as programs do, in JSON files: one file a command."""
+"""Results on the terminal, for people, and in JSON files, for programs: one file for each command."""

@@ -1,14 +1,14 @@
 """The λ to use, how well it agrees, why, and the proof."""
 
-import textwrap
 from dataclasses import asdict
 from typing import Any
 
 from comparisons.lamda.proof import Proof
 from comparisons.lamda.translation import EXACT, IMPOSSIBLE, Translation
-from comparisons.tables.terminal import LINE, console
+from comparisons.tables.terminal import console, wrapped
 from reference.experiment import rates
 
+COUNTS = ("updates", "parameters", "differing", "updates_apart")  # of an agreement, in the result file
 SHOWN = (1, 1_000, 10_000, 100_000)  # updates at which a λ that follows a schedule is printed
 
 
@@ -20,28 +20,18 @@ def print_table(found: Translation, to_value: float, unit: str, proof: Proof | N
     if found.kind == IMPOSSIBLE:
         out.print(f"There is no λ' for it. The nearest is {unit} {to_value:g}.")
     else:
-        out.print(f"use {unit} {to_value:g}{used_with(found)}   ({found.formula})")
+        lr = f", η' = {target.lr:g}" if target.lr != source.lr else ""
+        reduction = f", the {target.reduction} over the batch" if target.reduction != source.reduction else ""
+        out.print(f"use {unit} {to_value:g}{lr}{reduction}   ({found.formula})")
     if target.lamda_schedule != source.lamda_schedule:
         steps = ", ".join(f"{rates(target, update - 1)[1]:.6g} at update {update:,}" for update in SHOWN)
-        out.print(textwrap.fill(f"λ' follows the schedule {target.lamda_schedule}: {steps}.", LINE))
+        out.print(wrapped(f"λ' follows the schedule {target.lamda_schedule}: {steps}."))
     if target.l2:
         out.print(f"λ₂ = {target.l2:g}, beside ½ Σw².")
     out.print()
-    out.print(textwrap.fill(f"{found.kind.capitalize()}: {found.reason}.", LINE))
+    out.print(wrapped(f"{found.kind.capitalize()}: {found.reason}."))
     if proof:
-        out.print(f"\n{textwrap.fill(verdict(found, proof), LINE)}")
-
-
-def used_with(found: Translation) -> str:
-    """What else must be set."""
-    source, target = found.source, found.target
-    changed = {"η'": (source.lr, target.lr), "a loss": (source.reduction, target.reduction)}
-    words = [
-        f"{name} = {after:g}" if isinstance(after, float) else f"the {after} over the batch"
-        for name, (before, after) in changed.items()
-        if before != after
-    ]
-    return "".join(f", {part}" for part in words)
+        out.print(f"\n{wrapped(verdict(found, proof))}")
 
 
 def verdict(found: Translation, proof: Proof) -> str:
@@ -64,24 +54,12 @@ def verdict(found: Translation, proof: Proof) -> str:
 
 def to_json(found: Translation, to_value: float, unit: str, proof: Proof | None) -> dict[str, Any]:
     """The result file of `lamda`."""
-    return {
-        "translation": {
-            "from": asdict(found.source),
-            "to": asdict(found.target),
-            "kind": found.kind,
-            "unit": unit,
-            "value": to_value,
-            "formula": None if found.kind == IMPOSSIBLE else found.formula,
-            "reason": found.reason,
-        },
-        "proof": proof
-        and {
-            "updates": proof.agreement.updates,
-            "parameters": proof.agreement.parameters,
-            "differing": proof.agreement.differing,
-            "updates_apart": proof.agreement.updates_apart,
-            "first_difference": proof.agreement.first_difference and asdict(proof.agreement.first_difference),
-            "largest_gap": proof.agreement.largest_gap,
-            "sum_abs": list(proof.sum_abs),
-        },
-    }
+    formula = None if found.kind == IMPOSSIBLE else found.formula
+    said = {"kind": found.kind, "unit": unit, "value": to_value, "formula": formula, "reason": found.reason}
+    translation = {"from": asdict(found.source), "to": asdict(found.target), **said}
+    if proof is None:
+        return {"translation": translation, "proof": None}
+    agreement, first = proof.agreement, proof.agreement.first_difference
+    counts = {name: getattr(agreement, name) for name in COUNTS}
+    gaps = {"first_difference": first and asdict(first), "largest_gap": agreement.largest_gap}
+    return {"translation": translation, "proof": {**counts, **gaps, "sum_abs": list(proof.sum_abs)}}

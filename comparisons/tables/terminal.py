@@ -1,24 +1,35 @@
-"""What all pages on the terminal share: its width, tables without lines, the verdict over many rows."""
+"""What all output on the terminal shares: its width, tables without lines, the exit status of many rows."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-LINE = 98  # of text, on every terminal: README.md shows it so
-LEAST_WIDTH = 200  # for a table: a narrower terminal breaks its lines, but no figure is cut off
+LINE = 98  # characters of text, on every terminal: README.md shows the same lines
+LEAST_WIDTH = 200  # of a table: a narrower terminal wraps its lines, but no number is cut off
 
 
 def console() -> Console:
-    """The terminal, or what stands for it."""
+    """The terminal, or the file to which the output goes."""
     found = Console(highlight=False)
     found.width = max(found.width, LEAST_WIDTH)
     return found
 
 
-def new_table() -> Table:
-    """Columns without lines, and no blanks at the ends of rows."""
-    return Table(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True, header_style="bold")
+def new_table(left: Iterable[str], right: Iterable[str]) -> Table:
+    """A table without lines, from its headers: the columns of text first, then those of numbers, aligned right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True, header_style="bold")
+    for header in left:
+        table.add_column(header, no_wrap=True, vertical="bottom")
+    for header in right:
+        table.add_column(header, justify="right", vertical="bottom")
+    return table
+
+
+def wrapped(text: str) -> str:
+    """The text in lines of at most LINE characters."""
+    return textwrap.fill(text, LINE)
 
 
 def worst(exit_statuses: Sequence[int]) -> int:
