@@ -1,7 +1,8 @@
-"""For pytest: the whole report of a failed comparison in its own section, kept as files with --parity-report=FOLDER."""
+"""For pytest: the reports of failed comparisons as files with --parity-report=FOLDER, and their figures for JUnit.
 
-import html
-import re
+Every project that has l1-parity installed loads this module: it imports nothing that pytest has not loaded already.
+"""
+
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -17,27 +18,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse --parity-report, before any test runs, in a project whose own modules hide this package's."""
+    if session.config.getoption("--parity-report"):
+        from l1_parity.own_packages import check_found
+
+        try:
+            check_found()
+        except ImportError as error:
+            raise pytest.UsageError(f"--parity-report: {error}") from None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A section with the report, JUnit properties, and the files."""
+    """JUnit properties and the files; the report itself is the message of the error."""
     report = yield
-    training = sys.modules.get("comparisons.same_training")  # where it was not imported, it has not failed
     error = call.excinfo.value if call.excinfo else None
-    if training and isinstance(error, training.TrainingDiffersError):
+    if isinstance(error, failure()):
         finding = error.finding
-        report.sections.append(("training parity", finding.report))
         item.user_properties.extend(properties(finding))
         if folder := item.config.getoption("--parity-report"):
             write(Path(folder), item.nodeid, finding)
     return report
 
 
+def failure() -> Any:
+    """TrainingDiffersError, if it is loaded: otherwise nothing has raised it. A project's own module may lack it."""
+    module = sys.modules.get("comparisons.same_training")
+    return getattr(module, "TrainingDiffersError", ())
+
+
 @pytest.fixture
 def same_training(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """assert_same_training, whose figures go into JUnit's XML when it passes, too."""
-    from comparisons.same_training import assert_same_training
+    try:
+        from l1_parity import assert_same_training
+    except ImportError as error:  # a project whose own modules hide this package's
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
     def checked(*arguments: Any, **options: Any) -> Any:
         __tracebackhide__ = True
@@ -72,6 +91,9 @@ font: 1rem/1.5 system-ui }} pre {{ white-space: pre-wrap; font: .9rem/1.5 ui-mon
 
 def write(folder: Path, test: str, finding: Any) -> None:
     """One page and one result file, named after the test; those of an earlier failure of the test are replaced."""
+    import html
+    import re
+
     from comparisons.runs.files import write_json
 
     folder.mkdir(parents=True, exist_ok=True)
