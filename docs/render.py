@@ -26,15 +26,20 @@ def load(results: Path) -> dict[str, Any]:
 PAGES = ("implementation-differences.md", "diagnosis.md")
 
 
-def page(name: str, results: dict[str, Any]) -> str:
-    """A page. Raises jinja2.UndefinedError where a result is missing."""
+def template(name: str) -> jinja2.Template:
+    """The page's template. Rendering raises jinja2.UndefinedError where a result is missing."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(DOCS),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=name == "diagnosis.md",
     )
-    return environment.get_template(f"{name}.j2").render(results)
+    return environment.get_template(f"{name}.j2")
+
+
+def page(name: str, results: dict[str, Any]) -> str:
+    """A page."""
+    return template(name).render(results)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,15 @@
 """The how-to pages: every file that they show is written, every command run, and what they show is printed."""
 
 import os
-import re
 import subprocess
 import sys
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.pages import BLOCKS, ROOT, commands, missing
+
 PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
-BLOCKS = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
-
-
-def commands(text):
-    """The commands of a console block, and the lines that each must print."""
-    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        command, *shown = part.splitlines()
-        yield command, shown
-
-
-def missing(shown, printed):
-    """The first shown line that is not printed below the ones before it; … stands for anything."""
-    lines = iter(printed.splitlines())
-    for pattern in shown:
-        glob = re.sub(r"([\[\]?*])", r"[\1]", pattern).replace("…", "*")
-        if not any(fnmatchcase(line, glob) for line in lines):
-            return pattern
-    return None
 
 
 @pytest.mark.slow
@@ -38,8 +19,8 @@ def test_a_page_does_what_it_says(page, tmp_path):
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "96"}
     ran = 0
     for block in BLOCKS.finditer(page.read_text()):
-        if block["file"]:
-            (tmp_path / block["file"]).write_text(block["text"])
+        if block["name"]:
+            (tmp_path / block["name"]).write_text(block["text"])
         for command, shown in commands(block["text"]) if block["kind"] == "console" else ():
             done = subprocess.run(
                 command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
@@ -65,5 +46,5 @@ def test_every_block_has_its_place(page):
 
     assert {"python", "console"} == {block["kind"] for block in blocks}
     for block in blocks:
-        assert bool(block["file"]) == (block["kind"] == "python")
+        assert bool(block["name"]) == (block["kind"] == "python")
         assert block["kind"] == "python" or block["text"].startswith("$ ")
