@@ -7,8 +7,9 @@ RUN := .venv/bin/python
 demo: .venv/installed
 	@$(RUN) -m comparisons article
 
+# the files of tests are shared out to as many processes as there are processors
 test: .venv/installed lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses auto --dist loadfile
 
 # every style × λ × seed, 500 epochs each: 60 runs of 100,000 updates
 parity: .venv/installed
@@ -55,6 +56,6 @@ clean:
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv --clear .venv
-	$(RUN) -m pip install --quiet --constraint constraints.txt hatchling editables
-	$(RUN) -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[test]'
+	$(RUN) -m pip install --quiet --no-compile --constraint constraints.txt hatchling editables
+	$(RUN) -m pip install --quiet --no-compile --constraint constraints.txt --no-build-isolation --editable '.[test]'
 	@touch $@

@@ -1,8 +1,13 @@
 """Stricter than in use: one thread, and NumPy raises where it would warn."""
 
 import os
+import re
+import shlex
+import signal
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -13,8 +18,10 @@ import torch
 
 import reference.data
 from comparisons.__main__ import main
+from comparisons.studies import parallel
 
 ROOT = Path(__file__).parents[1]
+TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")  # what a terminal may wish of the program
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -29,7 +36,7 @@ def strict_arithmetic():
 def plain_text():
     """What is compared with README.md is plain text, whatever the terminal of the tests wishes."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        for name in TERMINAL:
             patch.delenv(name, raising=False)
         yield
 
@@ -52,21 +59,55 @@ def run_in_this_process(monkeypatch, capsys):
     return run
 
 
-@pytest.fixture(scope="session")
-def demo_program(tmp_path_factory):
-    """`python -m comparisons article`, started, and the file it will write; ended with the tests at the latest."""
-    path = tmp_path_factory.mktemp("article") / "article.json"
-    call = [sys.executable, "-m", "comparisons", "article", "--json", str(path)]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as program:
-        yield program, path
-        program.kill()
+@pytest.fixture
+def in_one_process(monkeypatch):
+    """Commands train one network after another in this process: starting others takes longer than a short run."""
+
+    def one_by_one(work, items, updates, title):
+        return [work(item, lambda _updates: None) for item in items]
+
+    monkeypatch.setattr(parallel, "side_by_side", one_by_one)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def demo_beside_the_tests(request, plain_text):
-    """It takes most of the time: where a test needs it, it trains from the start, while the other tests run."""
-    if any(needs_the_demo(item) for item in request.session.items):
-        request.getfixturevalue("demo_program")
+def start_the_demo(config):
+    """The command of `make demo`, beside the tests: it takes most of the time. One program serves all workers."""
+    command = re.search(r"^demo: .*\n\t@\$\(RUN\) (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    folder = Path(os.environ["L1_PARITY_DEMO"])
+    call = shlex.join([sys.executable, *shlex.split(command), "--json", str(folder / "article.json")])
+    script = f"cd {folder}; {call} > out 2> err; echo $? > part; mv part status"
+    environment = {name: value for name, value in os.environ.items() if name not in TERMINAL} | {
+        "PYTHONPATH": str(ROOT)
+    }
+    program = subprocess.Popen(["nice", "sh", "-c", script], env=environment, start_new_session=True)
+    config.add_cleanup(lambda: end(program))
+
+
+def end(program):
+    """However the tests end, the program and its workers end with them."""
+    with suppress(ProcessLookupError):
+        os.killpg(program.pid, signal.SIGTERM)
+    program.wait()
+
+
+def pytest_configure(config):
+    """The folder of the demo's result, which workers learn from the environment."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory()
+        os.environ["L1_PARITY_DEMO"] = folder.name
+        config.add_cleanup(folder.cleanup)
+
+
+def pytest_collection_finish(session):
+    """Where one process runs all tests, and some of them look at the demo."""
+    if not hasattr(session.config, "workerinput") and any(map(needs_the_demo, session.items)):
+        start_the_demo(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node, ids):
+    """The same, where workers run the tests (each of them has collected all)."""
+    if node.gateway.id == "gw0" and any("test_studies_article.py" in name for name in ids):
+        start_the_demo(node.config)
 
 
 def needs_the_demo(item):
