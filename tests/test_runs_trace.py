@@ -177,8 +177,9 @@ def test_nothing_is_overwritten(tmp_path, name):
 
 
 CRASH = """
-import sys, numpy as np
+import signal, numpy as np
 from comparisons.recorders.plain import Recorder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
 trace = Recorder("r.npz")
 print("ready", flush=True)
 for i in range(10**9):
