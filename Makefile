@@ -2,14 +2,18 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test parity parity-styles parity-digits docs bench lint clean
+.PHONY: demo test test-demo parity parity-styles parity-digits docs bench lint clean
 
 demo: .venv/installed
 	@$(RUN) -m comparisons article
 
 # the files of tests are shared out to as many processes as there are processors
 test: .venv/installed lint
-	$(RUN) -m pytest --numprocesses auto --dist loadfile
+	$(RUN) -m pytest --numprocesses auto --dist loadfile -m "not demo"
+
+# what the demo prints and writes, to the last character and bit: half a million eager updates
+test-demo: .venv/installed
+	$(RUN) -m pytest -m demo
 
 # every style × λ × seed, 500 epochs each: 60 runs of 100,000 updates
 parity: .venv/installed

@@ -19,7 +19,7 @@ TABLE = {
 }
 PUBLISHED = {"none": {"train": 188, "test": 22}, "as_listed": {"train": 189, "test": 27}}
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.demo
 
 
 @pytest.fixture(name="demo", scope="session")
