@@ -7,9 +7,9 @@ RUN := .venv/bin/python
 demo: .venv/installed
 	@$(RUN) -m comparisons article
 
-# the files of tests are shared out to as many processes as there are processors
+# in as many processes as there are processors
 test: .venv/installed lint
-	$(RUN) -m pytest --numprocesses auto --dist loadfile -m "not demo"
+	$(RUN) -m pytest --numprocesses auto --dist loadgroup -m "not demo"
 
 # what the demo prints and writes, to the last character and bit: half a million eager updates
 test-demo: .venv/installed

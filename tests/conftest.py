@@ -115,6 +115,13 @@ def needs_the_demo(item):
     return "demo" in item.fixturenames
 
 
+# files whose tests share what takes long to set up: one process runs all of them
+TOGETHER = ("test_packaging.py", "test_report_browser.py", "test_report_figures.py", "test_studies_article.py")
+
+
 def pytest_collection_modifyitems(items):
-    """Fast tests first, those that wait for the demo last."""
+    """Fast tests first, those that wait for the demo last; slow ones are shared out to processes one by one."""
     items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, needs_the_demo(item)))
+    for item in items:
+        if item.path.name in TOGETHER or item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))

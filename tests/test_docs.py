@@ -28,6 +28,7 @@ QUOTES = re.findall(r"<!-- (\S+\.py): (\w+) -->\n *```python\n(.*?) *```", TEXTS
 # --- what is shown is what happens --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["parity", "lamda"])
 def test_an_example_is_what_the_program_prints(name):
     """The command in the README, run as it stands there, prints what is shown below it."""
