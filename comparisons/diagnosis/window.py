@@ -123,10 +123,8 @@ def open_window(evidence: Evidence, float32_arithmetic: bool) -> Window:
         looked_at += 1
         if sign_event is None and other_signs(update):
             sign_event = update.number
-        before, (predicted, memory) = (
-            memory,
-            apply_rule(base, update.before, update.gradients[""](), memory, update.number - 1),
-        )
+        before = memory
+        predicted, memory = apply_rule(base, update.before, update.gradients[""](), memory, update.number - 1)
         if undetermined is None and max(map(np.max, window.shares(update, predicted, everywhere=True).values())) > 1:
             undetermined = update.number
         if wrong := {n: s > 1 for n, s in window.shares(update, predicted).items() if (s > 1).any()}:
