@@ -2,6 +2,9 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
+# modules are compiled once, when they are first imported, even where the environment says not to
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-demo parity parity-styles parity-digits docs bench lint clean
 
 demo: .venv/installed
@@ -9,7 +12,7 @@ demo: .venv/installed
 
 # in as many processes as there are processors
 test: .venv/installed lint
-	$(RUN) -m pytest --numprocesses auto --dist loadgroup -m "not demo"
+	$(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not demo"
 
 # what the demo prints and writes, to the last character and bit: half a million eager updates
 test-demo: .venv/installed

@@ -21,7 +21,8 @@ from comparisons.__main__ import main
 from comparisons.studies import parallel
 
 ROOT = Path(__file__).parents[1]
-TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")  # what a terminal may wish of the program
+# what a terminal may wish of a program; and CI, where pytest prints more of each error
+TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CI", "BUILD_NUMBER")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -115,13 +116,12 @@ def needs_the_demo(item):
     return "demo" in item.fixturenames
 
 
-# files whose tests share what takes long to set up: one process runs all of them
-TOGETHER = ("test_packaging.py", "test_report_browser.py", "test_report_figures.py", "test_studies_article.py")
+def pytest_collection_modifyitems(config, items):
+    """Fast tests first, those that wait for the demo last. Where processes share files, slow ones first."""
+    shared = hasattr(config, "workerinput")
+    items.sort(key=lambda item: (is_slow(item) != shared, needs_the_demo(item)))
 
 
-def pytest_collection_modifyitems(items):
-    """Fast tests first, those that wait for the demo last; slow ones are shared out to processes one by one."""
-    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, needs_the_demo(item)))
-    for item in items:
-        if item.path.name in TOGETHER or item.get_closest_marker("slow") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+def is_slow(item):
+    """Is the test marked so?"""
+    return item.get_closest_marker("slow") is not None

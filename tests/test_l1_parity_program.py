@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[1]
 SEVERAL = """
 import contextlib, io, json, sys
 from comparisons.__main__ import main
+from comparisons.studies import parallel
 
+parallel.side_by_side = lambda work, items, updates, title: [work(item, lambda updates: None) for item in items]
 found = []
 for arguments in json.load(sys.stdin):
     sys.argv = ["comparisons", *arguments]
