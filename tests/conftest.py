@@ -116,12 +116,6 @@ def needs_the_demo(item):
     return "demo" in item.fixturenames
 
 
-def pytest_collection_modifyitems(config, items):
-    """Fast tests first, those that wait for the demo last. Where processes share files, slow ones first."""
-    shared = hasattr(config, "workerinput")
-    items.sort(key=lambda item: (is_slow(item) != shared, needs_the_demo(item)))
-
-
-def is_slow(item):
-    """Is the test marked so?"""
-    return item.get_closest_marker("slow") is not None
+def pytest_collection_modifyitems(items):
+    """Fast tests first, those that wait for the demo last."""
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, needs_the_demo(item)))

@@ -76,6 +76,7 @@ def a_trained_report(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         short = {name: replace(experiment, epochs=20) for name, experiment in boundary.NETWORKS.items()}
         patch.setattr(boundary, "NETWORKS", short)
+        patch.setattr("comparisons.commands.styles.CHATTER_UPDATES", 200)
         patch.setattr(sys, "argv", ["comparisons", "report", "--out", str(folder), "--epochs", "1"])
         assert 0 == main()
     return folder

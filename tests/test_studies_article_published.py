@@ -20,7 +20,7 @@ FURTHER = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.demo
 @pytest.mark.parametrize("row", article.FURTHER_ROWS, ids=lambda row: row.name)
 def test_further_rows(data, row):
     """The full soft-max derivative, and cross-entropy; `article --all` trains them in PyTorch too."""

@@ -53,7 +53,7 @@ class Window:
             share = np.abs(array - update.after[name]) / allowed[name]
             if not self.evidence.rates_known:  # the reference's update contains the reference's sign
                 share = np.where(np.sign(update.before[name]) == np.sign(update.reference[name]), share, 0.0)
-            share = np.nan_to_num(share, nan=np.inf)
+            share = np.where(np.isnan(share), np.inf, share)
             known = everywhere or name not in update.unknown
             found[name] = share if known else np.where(update.unknown[name], 0.0, share)
         return found

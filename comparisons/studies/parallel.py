@@ -20,13 +20,17 @@ from comparisons.agreement.free_run import Tick
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+FEW = 5_000  # updates that are made here before processes have started: each of them must import torch
+
 
 def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], updates: int, title: str) -> list[Result]:
     """[work(item, tick) for item in items], in parallel; each work reports with tick(n) that n more updates are done.
 
     Each process computes in one thread. There is one process more than processors: few enough not to compete for the
-    caches, and enough that no processor waits while another has several items left.
+    caches, and enough that no processor waits while another has several items left. Few updates are made in this one.
     """
+    if updates <= FEW:
+        return [work(item, lambda _updates: None) for item in items]
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read when a worker imports NumPy and torch
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch_impl.train"])  # torch is imported once, not by every worker
