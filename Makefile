@@ -14,7 +14,7 @@ demo: .venv/installed
 test: .venv/installed format
 	$(RUN) -m pytest --numprocesses auto --dist worksteal -m "not demo"
 
-# what the demo prints and writes, to the last character and bit, and the further rows: 900,000 updates
+# networks of the article, trained to the end: what the demo prints and writes, further rows, the figure's boundaries
 test-demo: .venv/installed
 	$(RUN) -m pytest -m demo
 

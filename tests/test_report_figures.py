@@ -112,7 +112,7 @@ def test_without_matplotlib_it_is_one_line(tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.demo
 def test_l1_mends_the_boundary():
     """Without L1 nearly every item is learnt, the wrong ones too; with it fewer, and more of the plane is right."""
     found = {one.name: one for one in boundary.boundaries()}

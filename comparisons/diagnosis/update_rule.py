@@ -64,7 +64,7 @@ def apply_rule(
     """The parameters after one update, and the memory of each; `updates` came before it."""
     lr = rule.lr * SCHEDULES[rule.lr_schedule](updates)
     lamda = rule.lamda * SCHEDULES[rule.lamda_schedule](updates)
-    given = {name: rule.scale * g for name, g in gradients.items()}
+    given = gradients if rule.scale == 1.0 else {name: rule.scale * g for name, g in gradients.items()}
     style, step = rule.style, dampened(rule.dampening) if rule.dampening else rule.optimizer.step
     if rule.clip:
         if style.on_gradient and not rule.clip_before:  # the optimizer's gradient is clipped together with its L1 term
