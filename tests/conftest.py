@@ -14,7 +14,6 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
 import pytest
-import torch
 
 import reference.data
 from comparisons.__main__ import main
@@ -28,6 +27,8 @@ TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CI", "BUILD_NUM
 @pytest.fixture(autouse=True, scope="session")
 def strict_arithmetic():
     """Overflow and invalid operations are errors, and torch computes in one thread."""
+    import torch  # not by the process that only hands out the tests
+
     torch.set_num_threads(1)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         yield

@@ -40,7 +40,7 @@ def fitted(window: Window, tried: Explanation, since: int, beginning: float | No
     for _ in range(TURNS):
         found = secant(window, rule, number, all_of_them, since)
         if found is None or not least < found < most:
-            continue
+            break  # with the same number the next secant would be the same
         converged = value is not None and abs(found - value) <= CONVERGED * abs(found)
         rule, value = with_number(rule, number, found), found
         if converged:
