@@ -325,14 +325,14 @@ def test_lamda_without_effect(data, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_equal_runs_raise_no_alarm(data, tmp_path, style):
-    """125 seeds, a thousand runs over all styles, NumPy and PyTorch, 20 updates each: equal, and λ has its effect."""
-    short = replace(data, x_train=data.x_train[:20], t_train=data.t_train[:20])
+    """125 seeds, a thousand runs over all styles, NumPy and PyTorch, 60 updates each: equal, and λ has its effect."""
+    short = replace(data, x_train=data.x_train[:60], t_train=data.t_train[:60])
     alarms = []
     for seed in range(125):
         e = replace(EXPERIMENT, style=style, seed=seed)
         place = tmp_path / f"{seed}"
         place.mkdir()
-        record_reference(place / "a.npz", e, short, 20)
+        record_reference(place / "a.npz", e, short, 60)
         with Recorder(place / "b.npz") as trace:
             for parameters in torch_impl.train.train(e, short):
                 trace.update(as_state(parameters))
