@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -251,15 +252,20 @@ def wait_until(true, seconds=60):
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_no_process_outlives_the_program(ending):
-    """However the program ends, its workers end too; Ctrl-C is exit status 130, and nothing on stderr."""
+    """However the program ends, its workers end too; Ctrl-C is exit status 130, nothing on stderr and no file left."""
     call = [sys.executable, "-m", "comparisons", "parity", "--style", "none", "--style", "penalty"]
-    with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True) as program:
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(call, **options, env={**os.environ, "TMPDIR": folder}) as program,
+    ):
         try:
             wait_until(lambda: living_processes(program.pid) >= 6)  # itself, forkserver, tracker, manager, two workers
+            assert [] != os.listdir(folder)
             program.send_signal(ending)
             assert {signal.SIGINT: 130}.get(ending, -ending) == program.wait(timeout=60)
             wait_until(lambda: living_processes(program.pid) == 0)
-            assert ending != signal.SIGINT or b"" == program.stderr.read()
+            assert ending != signal.SIGINT or (b"", []) == (program.stderr.read(), os.listdir(folder))
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)

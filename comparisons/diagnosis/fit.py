@@ -41,9 +41,8 @@ def fitted(window: Window, tried: Explanation, since: int, beginning: float | No
         found = secant(window, rule, number, all_of_them, since)
         if found is None or not least < found < most:
             break  # with the same number the next secant would be the same
-        converged = value is not None and abs(found - value) <= CONVERGED * abs(found)
-        rule, value = with_number(rule, number, found), found
-        if converged:
+        last, rule, value = value, with_number(rule, number, found), found
+        if last is not None and abs(value - last) <= CONVERGED * abs(value):
             break
     return value
 
@@ -79,7 +78,6 @@ def secant(window: Window, rule: UpdateRule, number: str, updates: range, since:
         return None
     rest, slope, wrong = (np.concatenate([part[i].ravel() for part in parts]) for i in (0, 1, 2))
     keep = (slope != 0) & (wrong if len(updates) == 1 else True)
-    k = 0.0
     for _ in range(5):
         if not keep.any():
             return None

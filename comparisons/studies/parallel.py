@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.managers import SyncManager
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from rich.console import Console
@@ -37,13 +38,14 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     terminal = Console(stderr=True)
     columns = "{task.description}", BarColumn(), MofNCompleteColumn(), "updates", TimeElapsedColumn()
-    manager = SyncManager(ctx=context)
     with (
+        TemporaryDirectory() as folder,  # of the manager's socket; a process that is killed does not remove its own
         deferred_interrupt() as raise_if_interrupted,
         Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress,
         ProcessPoolExecutor(min(len(items), processors + 1), context, initializer=set_up_worker) as pool,
     ):
         task = progress.add_task(title, total=updates)
+        manager = SyncManager(f"{folder}/socket", ctx=context)
         try:
             manager.start(end_with_parent)
             ticks = manager.Queue()
