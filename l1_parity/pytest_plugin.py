@@ -46,8 +46,7 @@ def pytest_runtest_makereport(
 
 def failure() -> Any:
     """TrainingDiffersError, if it is loaded: otherwise nothing has raised it. A project's own module may lack it."""
-    module = sys.modules.get("comparisons.same_training")
-    return getattr(module, "TrainingDiffersError", ())
+    return getattr(sys.modules.get("comparisons.same_training"), "TrainingDiffersError", ())
 
 
 @pytest.fixture

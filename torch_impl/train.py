@@ -145,8 +145,7 @@ def train(experiment: Experiment, data: Dataset) -> Iterator[Parameters]:
 
     Raises InputError where the experiment does not fit the data or names an unknown style, optimizer or loss.
     """
-    trainer = Trainer(experiment)
-    return fold(trainer, *draw(experiment, data))
+    return fold(Trainer(experiment), *draw(experiment, data))
 
 
 def fold(trainer: Trainer, parameters: Parameters, batches: Iterator[Batch]) -> Iterator[Parameters]:

@@ -47,8 +47,7 @@ def parity(
     """Does an experiment give equal weights? Options that are given several times make a matrix."""
     options.check_json(json, "experiments")
     dataset = datasets.load(data) if data else datasets.article()
-    default = dataset.x_train.shape[1], 8, dataset.t_train.shape[1]
-    shapes = [sizes_of(text) for text in sizes] or [default]
+    shapes = [sizes_of(text) for text in sizes] or [(dataset.x_train.shape[1], 8, dataset.t_train.shape[1])]
     # each option that is named like a field of Experiment is an axis of the matrix; the last one changes first
     matrix = options.fields_among(locals()) | {"epochs": [epochs], "sizes": shapes}
     experiments = [Experiment(**dict(zip(matrix, values, strict=True))) for values in product(*matrix.values())]

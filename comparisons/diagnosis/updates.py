@@ -179,8 +179,7 @@ def of_penalty(base: UpdateRule, name: str, w: np.ndarray, updates: int) -> np.n
     """What the style adds to the gradient that the optimizer is given."""
     if base.style.on_gradient is None or name not in base.penalised:
         return np.zeros_like(w)
-    lamda = base.lamda * SCHEDULES[base.lamda_schedule](updates)
-    return base.style.on_gradient(w, np.zeros_like(w), lamda)
+    return base.style.on_gradient(w, np.zeros_like(w), base.lamda * SCHEDULES[base.lamda_schedule](updates))
 
 
 def with_derived(comparison: Comparison, base: UpdateRule, since: int) -> Iterator[RecordedUpdate]:

@@ -97,8 +97,7 @@ def first_input_pruned(experiment: Experiment, data: Dataset) -> tuple[Parameter
 
 def not_shuffled(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:
     """Every epoch in the order of the data."""
-    orders = repeat(range(len(data.x_train)), experiment.epochs)
-    return draw(experiment, data)[0], in_order(orders, experiment, data)
+    return draw(experiment, data)[0], in_order(repeat(range(len(data.x_train)), experiment.epochs), experiment, data)
 
 
 def shuffled_afresh(experiment: Experiment, data: Dataset) -> tuple[Parameters, Iterator[Batch]]:

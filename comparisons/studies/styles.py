@@ -123,8 +123,7 @@ def describe(row: StyleRow, experiment: Experiment, end: Parameters, data: Datas
     weights = np.concatenate([W.ravel() for W, _ in end])
     loss = float(LOSSES[experiment.loss](forward(end, data.x_train)[-1], data.t_train))
     penalty = row.lamda * np.abs(weights).sum() + 0.5 * experiment.l2 * np.square(weights).sum()
-    summary = summary_of(end, data)
-    return Run(row.name, row.lamda, experiment, summary, loss, loss + float(penalty), restless, weights)
+    return Run(row.name, row.lamda, experiment, summary_of(end, data), loss, loss + float(penalty), restless, weights)
 
 
 # --- the chatter: weights without a data gradient ------------------------------------------------------------------
