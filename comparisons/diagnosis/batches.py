@@ -15,7 +15,7 @@ from comparisons.diagnosis.hypotheses import Explanation
 from comparisons.diagnosis.thresholds import BEYOND, FEW, MOST_NUMBERS, OTHER_SEEDS
 from comparisons.diagnosis.update_rule import MemoryByName, apply_rule, gradients_of
 from comparisons.diagnosis.updates import RecordedUpdate
-from comparisons.diagnosis.window import Window, gap
+from comparisons.diagnosis.window import Window, gap, known
 from reference.data import Dataset
 from reference.experiment import INITIAL_LIMIT, Batch, Experiment, draw, draw_parameters, updates_of
 
@@ -188,7 +188,7 @@ def items_of(
     base = window.evidence.base
     gradients = gradients_of(base, update.before, update.after, memory, update.number - 1)
     predicted, _ = apply_rule(base, update.before, gradients, memory, update.number - 1)
-    shares, allowed = window.shares(update, predicted), window.tolerances(update)
+    shares, allowed = known(update, window.shares(update, predicted)), window.tolerances(update)
     fine = {name: np.where(shares[name] <= 1, base.lr / allowed[name], 0.0) for name in gradients}
     single = [update.gradient_of(data.x_train[i : i + 1], data.t_train[i : i + 1]) for i in range(len(data.x_train))]
     columns, wanted = np.array([in_units(of_item, fine) for of_item in single]).T, in_units(gradients, fine)

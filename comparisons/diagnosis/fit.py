@@ -31,8 +31,9 @@ def fitted(window: Window, tried: Explanation, since: int, beginning: float | No
     if beginning is None:
         for _ in range(2):
             found = secant(window, rule, number, first, since)
-            if found is not None and least < found < most:
-                rule, value = with_number(rule, number, found), found
+            if found is None or not least < found < most:
+                break  # with the same number the next secant would be the same
+            rule, value = with_number(rule, number, found), found
         if hopeless(window, rule, since):
             return None
     else:
@@ -40,7 +41,7 @@ def fitted(window: Window, tried: Explanation, since: int, beginning: float | No
     for _ in range(TURNS):
         found = secant(window, rule, number, all_of_them, since)
         if found is None or not least < found < most:
-            break  # with the same number the next secant would be the same
+            break
         last, rule, value = value, with_number(rule, number, found), found
         if last is not None and abs(value - last) <= CONVERGED * abs(value):
             break

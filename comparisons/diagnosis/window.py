@@ -43,24 +43,19 @@ class Window:
         updates = [update for update in self.updates if update.number >= self.start]
         return replace(self, updates=updates, memory=self.memory_there)
 
-    def shares(self, update: RecordedUpdate, predicted: ArraysByName, everywhere: bool = False) -> ArraysByName:
-        """|predicted − recorded| / tolerance of every element; infinite where either is not finite.
-
-        Elements without a known gradient count as 0, unless `everywhere`.
-        """
+    def shares(self, update: RecordedUpdate, predicted: ArraysByName) -> ArraysByName:
+        """|predicted − recorded| / tolerance of every element; infinite where either is not finite."""
         found, allowed = {}, self.tolerances(update)
         for name, array in predicted.items():
             share = np.abs(array - update.after[name]) / allowed[name]
             if not self.evidence.rates_known:  # the reference's update contains the reference's sign
                 share = np.where(np.sign(update.before[name]) == np.sign(update.reference[name]), share, 0.0)
-            share = np.where(np.isnan(share), np.inf, share)
-            known = everywhere or name not in update.unknown
-            found[name] = share if known else np.where(update.unknown[name], 0.0, share)
+            found[name] = np.where(np.isnan(share), np.inf, share)
         return found
 
     def misfit(self, update: RecordedUpdate, predicted: ArraysByName) -> float:
         """The largest share: above 1, the prediction is wrong."""
-        return max(float(share.max(initial=0.0)) for share in self.shares(update, predicted).values())
+        return max(float(share.max(initial=0.0)) for share in known(update, self.shares(update, predicted)).values())
 
     def unchanged(self, update: RecordedUpdate, predicted: ArraysByName) -> bool:
         """Is this the first wrong update, and is the prediction the base rule's wherever that is wrong?"""
@@ -88,6 +83,12 @@ class Window:
         eps = float(np.finfo(np.float32 if self.evidence.rounded else np.float64).eps)
         rounding = NOISE_ULPS * eps * largest if self.float32_arithmetic else 2 * eps * size
         return np.asarray(arithmetic + rounding)
+
+
+def known(update: RecordedUpdate, shares: ArraysByName) -> ArraysByName:
+    """The shares, 0 for the elements without a known gradient."""
+    unknown = update.unknown
+    return {name: np.where(unknown[name], 0.0, share) if name in unknown else share for name, share in shares.items()}
 
 
 def gap(update: RecordedUpdate, predicted: ArraysByName) -> float:
@@ -125,9 +126,10 @@ def open_window(evidence: Evidence, float32_arithmetic: bool) -> Window:
             sign_event = update.number
         before = memory
         predicted, memory = apply_rule(base, update.before, update.gradients[""](), memory, update.number - 1)
-        if undetermined is None and max(map(np.max, window.shares(update, predicted, everywhere=True).values())) > 1:
+        shares = window.shares(update, predicted)
+        if undetermined is None and max(map(np.max, shares.values())) > 1:
             undetermined = update.number
-        if wrong := {n: s > 1 for n, s in window.shares(update, predicted).items() if (s > 1).any()}:
+        if wrong := {n: s > 1 for n, s in known(update, shares).items() if (s > 1).any()}:
             after = list(islice(updates, BEYOND))
             window = replace(window, first_wrong=update.number, wrong=wrong, asked=predicted, memory_there=before)
             break
