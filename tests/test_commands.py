@@ -89,7 +89,7 @@ def test_parity_on_a_file(run, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_other_precisions_are_compared_in_lockstep(run, in_one_process, tmp_path, precision):
+def test_other_precisions_are_compared_in_lockstep(run, tmp_path, precision):
     """Exit 0; how much of the tolerance was used is reported."""
     status, out, _ = run(*QUICK, "--precision", precision, "--json", tmp_path / "r.json")
     (entry,) = json.loads((tmp_path / "r.json").read_text())["experiments"]
@@ -100,7 +100,7 @@ def test_other_precisions_are_compared_in_lockstep(run, in_one_process, tmp_path
     assert 0 < entry["tolerance_used"] <= 1
 
 
-def test_certify_adds_lockstep(run, in_one_process, tmp_path):
+def test_certify_adds_lockstep(run, tmp_path):
     """A rounded run with --certify says how far it was from a differing bit."""
     status, out, _ = run(*QUICK, "--certify", "--json", tmp_path / "r.json")
     (entry,) = json.loads((tmp_path / "r.json").read_text())["experiments"]
@@ -116,7 +116,7 @@ def test_certify_adds_lockstep(run, in_one_process, tmp_path):
     [["--epochs", "0"], ["--lr", "1e-30"], ["--epochs", "0", "--precision", "float64"], ["--epochs", "0", "--certify"]],
     ids=["no update", "no move", "no lockstep", "no certificate"],
 )
-def test_nothing_compared_is_exit_3(run, in_one_process, tmp_path, options):
+def test_nothing_compared_is_exit_3(run, tmp_path, options):
     """Zero epochs, and a learning rate so small that rounding undoes every update."""
     status, out, _ = run(*QUICK, *options, "--json", tmp_path / "r.json")
 
@@ -126,7 +126,7 @@ def test_nothing_compared_is_exit_3(run, in_one_process, tmp_path, options):
     assert "0 of 1 runs agree" in out
 
 
-def test_a_run_that_overflows_is_exit_1(run, in_one_process):
+def test_a_run_that_overflows_is_exit_1(run):
     """NaN on both sides is no agreement."""
     with np.errstate(all="ignore"):
         status, out, _ = run(*QUICK, "--lr", "1e308", "--loss", "cross_entropy", "--precision", "float64")
@@ -205,7 +205,7 @@ def test_a_rounding_tie_on_the_way(data, capsys, differing, tie, expected, words
 @pytest.mark.parametrize(
     ("content", "status"), [("", 0), ('{"experiments": []}', 0), ("mine", 2), ('{"rows": []}', 2), ("7", 2)]
 )
-def test_a_file_of_the_user_is_not_overwritten(run, in_one_process, tmp_path, content, status):
+def test_a_file_of_the_user_is_not_overwritten(run, tmp_path, content, status):
     """--json replaces an empty file and an earlier result of the same command, and nothing else."""
     path = tmp_path / "r.json"
     path.write_text(content)

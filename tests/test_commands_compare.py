@@ -252,7 +252,7 @@ def test_what_a_header_says_does_not_steer_the_terminal(run, folder):
     assert all(sign.isprintable() for sign in out if sign != "\n")
 
 
-def test_saved_runs_can_be_compared(run, in_one_process, folder):
+def test_saved_runs_can_be_compared(run, folder):
     """Both sides of every experiment of a matrix; they are not overwritten."""
     command = ["parity", "--epochs", "1", "--style", "none", "--style", "proximal", "--save", "new"]
     status, *_ = run(*command)

@@ -22,9 +22,7 @@ ROOT = Path(__file__).parents[1]
 SEVERAL = """
 import contextlib, io, json, sys
 from comparisons.__main__ import main
-from comparisons.studies import parallel
 
-parallel.side_by_side = lambda work, items, updates, title: [work(item, lambda updates: None) for item in items]
 found = []
 for arguments in json.load(sys.stdin):
     sys.argv = ["comparisons", *arguments]
@@ -112,7 +110,7 @@ def small_results(tmp_path):
 
 
 @pytest.mark.slow
-def test_no_command_hangs_on_docstrings(run, in_one_process, results, tmp_path):
+def test_no_command_hangs_on_docstrings(run, results, tmp_path):
     """Every help, the list of commands, parity, lamda, compare and report are under python -OO what they are here."""
     runs, page = tmp_path / "runs", tmp_path / "page"
     helps = [["--help"], *([command, "--help"] for command in COMMANDS)]
