@@ -50,7 +50,10 @@ diagnosis/                  why do two runs differ?
     fit.py                  the number of a difference (a λ, a β) from the updates
     batches.py              another start, other items, another order of the items
     search.py               which difference explains it; which of several is named first
+    rounding.py             do they differ by rounding alone, measured in updates?
+    lamda_effect.py         has λ any effect on two equal runs?
     words.py                the diagnosis in sentences; the λ to use
+    comparison_words.py     the verdict and what was compared, in sentences and for programs
     finding.py              what `compare` prints, and its result file
 lamda/                      which λ makes one style train as another does?
     translation.py          the λ and when it holds, or why there is none; asked of the styles' own formulas
@@ -63,6 +66,10 @@ agreement/                  do two runs agree?
     lockstep.py             the candidate restarted from the reference's parameters before every update
     ties.py                 what a rounding tie is, and how near a run came to one
     tolerances.py           how far rounding alone can take float64 and float32 apart in one update
+    columns.py              the columns of two traces, row beside row
+    digests.py              states and items for which no row was written
+    beside.py               gradients, what optimizers remember, buffers
+    coverage.py             which states were not compared, and whether the runs were compared to their ends
     traces.py               two recorded runs: equal, different, or nothing proved
 recorders/                  who writes a recorded run
     plain.py                any program with arrays; when a trace may be replaced

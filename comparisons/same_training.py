@@ -7,20 +7,25 @@ the candidate is given the reference's parameters, so that no difference builds 
 import shlex
 import tempfile
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from comparisons.agreement.traces import Comparison, compare_traces
+from comparisons.agreement.beside import compare_beside
+from comparisons.agreement.traces import MOST_SHARE, PARTIAL, Comparison, check_ulps, compare_traces
 from comparisons.diagnosis.evidence import Evidence, gather
 from comparisons.diagnosis.finding import Finding
-from comparisons.diagnosis.search import Diagnosis, diagnose, lamda_acts
+from comparisons.diagnosis.lamda_effect import lamda_acts
+from comparisons.diagnosis.rounding import rounding
+from comparisons.diagnosis.search import Diagnosis, diagnose
 from comparisons.recorders.plain import Recorder
 from comparisons.runs.experiment_file import stated
-from comparisons.runs.names import ArraysByName, Names, as_state, line_up
+from comparisons.runs.names import ArraysByName, Names, Pair, as_state, line_up
 from comparisons.runs.trace import Column, Trace, open_trace, shown
 from reference.data import Dataset
 from reference.errors import InputError
@@ -62,17 +67,19 @@ def compare(
     *,
     names: Names | None = None,
     ulps: float = 0.0,
+    allow_rounding: bool = False,
+    partial: bool = False,
     experiment: Experiment | None = None,
     data: Dataset | None = None,
 ) -> Finding:
     """Are two recorded runs the same, and if not, why?
 
-    reference, candidate: two traces. names, ulps, experiment, data: as of `assert_same_training`.
+    reference, candidate: two traces. The rest: as of `assert_same_training`.
     Raises InputError for traces that cannot be read, and for parameters that do not line up.
     """
-    one, other, names = Path(reference), Path(candidate), names or {}
-    again = command_for(one, other, names, ulps)
-    return finding_of(open_trace(one), open_trace(other), names, ulps, experiment, data, again)
+    one, other = Path(reference), Path(candidate)
+    asked = Asked(names or {}, ulps, allow_rounding, partial, experiment, data)
+    return finding_of(open_trace(one), open_trace(other), asked, command_for(one, other, asked))
 
 
 def assert_same_training(
@@ -83,42 +90,65 @@ def assert_same_training(
     names: Names | None = None,
     ulps: float = 0.0,
     rounded: bool = True,
+    allow_rounding: bool = False,
+    partial: bool = False,
     experiment: Experiment | None = None,
     data: Dataset | None = None,
     folder: str | Path | None = None,
 ) -> Finding:
-    """Raise TrainingDiffersError unless both are the same, bit for bit, and that proves something.
+    """Raise TrainingDiffersError unless both are the same, bit for bit and to their ends, and that proves something.
 
     reference, candidate: two traces, or two training codes with batches to train them with. names: which parameter is
     which, as in `runs.names`. ulps: a tolerance, in ε max|w| of the parameter. rounded: the parameters of training
     codes are rounded to float32 after every update, so that the rounding of two frameworks' float64 (some 1e-16) does
-    not count. experiment: what both should do, for the diagnosis; with its data, too, where it is a network of
-    `reference`. folder: where the traces of training codes are kept.
+    not count. allow_rounding: runs that differ by rounding alone pass. partial: it is enough that the states that both
+    traces have are equal. experiment: what both should do, for the diagnosis; with its data, too, where it is a network
+    of `reference`. folder: where the traces of training codes are kept.
     Raises InputError for traces that cannot be read, and for parameters that do not line up.
     """
     __tracebackhide__ = True
+    asked = Asked(names or {}, ulps, allow_rounding, partial, experiment, data)
     if isinstance(reference, (str, Path)) and isinstance(candidate, (str, Path)):
-        return judged(compare(reference, candidate, names=names, ulps=ulps, experiment=experiment, data=data))
+        again = command_for(Path(reference), Path(candidate), asked)
+        return judged(finding_of(open_trace(reference), open_trace(candidate), asked, again))
     if isinstance(reference, (str, Path)) or isinstance(candidate, (str, Path)) or batches is None:
         raise InputError("two traces are needed, or two training codes and batches")
-    names = names or {}
+    check_ulps(ulps)  # before anything is trained
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(folder or temporary)
         paths = place / "reference.npz", place / "candidate.npz"
-        notes = train_in_lockstep(reference, candidate, batches, names, rounded, paths)
-        again = command_for(*paths, names, ulps) if folder else KEEP
-        traces = open_trace(paths[0]), open_trace(paths[1])
-        return judged(finding_of(*traces, names, ulps, experiment, data, again, notes))
+        notes = train_in_lockstep(reference, candidate, batches, asked.names, rounded, paths)
+        again = command_for(*paths, asked) if folder else KEEP
+        return judged(finding_of(open_trace(paths[0]), open_trace(paths[1]), asked, again, notes))
 
 
+class Asked(NamedTuple):
+    """What is asked of a comparison: see `assert_same_training`."""
+
+    names: Names
+    ulps: float = 0.0
+    allow_rounding: bool = False
+    partial: bool = False
+    experiment: Experiment | None = None
+    data: Dataset | None = None
+    updates: int = 0  # that the candidate should have made, if that is known
+
+
+LAMDA_NOT_CHECKED = "effect of λ: not checked (that takes the experiment and its data, or recorded gradients)"
 SHARED = "the two share their parameters: loading the candidate changed it"
 GIVEN = "the candidate was given the reference's parameters; by itself it would start with other"
 KEEP = "folder=… keeps the two traces, for python -m comparisons compare"
 
 
-def command_for(reference: Path, candidate: Path, names: Names, ulps: float) -> str:
+def command_for(reference: Path, candidate: Path, asked: Asked) -> str:
     """What compares two traces again on the command line."""
-    options = [*(["--map", "FILE"] if names else []), *(["--ulps", f"{ulps:g}"] if ulps else [])]
+    options = [
+        *(["--map", "FILE"] if asked.names else []),
+        *(["--ulps", f"{asked.ulps:g}"] if asked.ulps else []),
+        *(["--allow-rounding"] if asked.allow_rounding else []),
+        *(["--partial"] if asked.partial else []),
+        *(["--experiment", "FILE"] if asked.experiment else []),
+    ]
     return shlex.join(["python", "-m", "comparisons", "compare", str(reference), str(candidate), *options])
 
 
@@ -130,33 +160,37 @@ def judged(finding: Finding) -> Finding:
     return finding
 
 
-def finding_of(
-    reference: Trace,
-    candidate: Trace,
-    names: Names,
-    ulps: float,
-    experiment: Experiment | None,
-    data: Dataset | None,
-    again: str,
-    notes: Sequence[str] = (),
-) -> Finding:
+def finding_of(reference: Trace, candidate: Trace, asked: Asked, again: str, notes: Sequence[str] = ()) -> Finding:
     """Compare two traces; where they differ, say why, by the experiment given or the one that the reference states."""
-    comparison = compare_traces(reference, candidate, names, ulps)
+    comparison = compare_traces(reference, candidate, asked.names, asked.ulps, asked.partial)
     comparison = replace(comparison, notes=[*notes, *comparison.notes])
-    if comparison.exit_status == 3:
-        return Finding(comparison, None, None, again)
+    if not asked.partial and 0 < comparison.last_update < asked.updates:
+        ended = f"the run is recorded up to update {comparison.last_update:,} of {asked.updates:,}; {PARTIAL}"
+        comparison = replace(comparison, unfinished=ended, vacuous=[*comparison.vacuous, ended])
+    found = partial(Finding, again=again, allow_rounding=asked.allow_rounding)
+    if comparison.exit_status == 3 or comparison.first_beside:
+        return found(comparison, None, None)
+    experiment, data = asked.experiment, asked.data
     if experiment is None:
         try:
             experiment, data = stated(reference)
         except InputError as error:
             comparison = replace(comparison, notes=[*comparison.notes, f"{shown(error)}; it is not used"])
     evidence = gather(comparison, experiment, data)
+    why: tuple[Evidence | None, Diagnosis | None] = (None, None)
+    left = None
     if comparison.exit_status == 1:
-        return Finding(comparison, *explained(comparison, evidence), again)
-    if not lamda_acts(evidence):
-        no_effect = f"λ = {evidence.base.lamda:g} has no effect: the updates are those without L1"
+        why = _, diagnosis = explained(comparison, evidence)
+        left = rounding(evidence) if not diagnosis.explanations else None
+        if not (left and left.alone):
+            return found(comparison, *why, rounding=left)
+        if beside := compare_beside(reference, candidate, comparison.beside, share=MOST_SHARE):
+            return found(replace(comparison, first_beside=beside), *why)
+    acts = lamda_acts(evidence, experiment, data)
+    if acts is False and experiment:
+        no_effect = f"λ = {experiment.lamda:g} has no effect: the updates are those without L1"
         comparison = replace(comparison, vacuous=[*comparison.vacuous, no_effect])
-    return Finding(comparison, None, None, again)
+    return found(comparison, *why, rounding=left, remarks=(LAMDA_NOT_CHECKED,) if acts is None else ())
 
 
 def explained(comparison: Comparison, evidence: Evidence) -> tuple[Evidence, Diagnosis]:
@@ -189,26 +223,41 @@ def train_in_lockstep(
     other = [p.reference for p in pairs if not np.array_equal(p.turned(own[p.candidate]), before[p.reference])]
     header, gradients = {"lockstep": True}, getattr(reference, "gradients", None)
     with Recorder(paths[0], header=header) as expected, Recorder(paths[1], header=header) as actual:
-        given = {pair.candidate: pair.returned(before[pair.reference]) for pair in pairs}
+        given = as_given(before, pairs)
         shifted, does_not_load = {name: array + 1 for name, array in given.items()}, "load_state does not load"
-        reference.load_state(before)
+        reference.load_state(deepcopy(before))
         check_loaded("reference", reference, before, does_not_load)
         for state in (shifted, given):
-            candidate.load_state(state)
+            candidate.load_state(deepcopy(state))
             check_loaded("candidate", candidate, state, does_not_load)
             check_loaded("reference", reference, before, SHARED)
         expected.update(before)
         actual.update(given)
         for batch in batches:
-            candidate.load_state({pair.candidate: pair.returned(before[pair.reference]) for pair in pairs})
-            reference.step(*batch)
-            candidate.step(*batch)
+            # each side has copies of its own: whatever it does to them, the other does not see it
+            candidate.load_state(as_given(before, pairs))
+            mine, theirs = own_copy(batch), own_copy(batch)
+            reference.step(*mine)
+            candidate.step(*theirs)
             before = copied(reference.state(), rounded)
             if rounded:
-                reference.load_state(before)
+                reference.load_state(deepcopy(before))
             expected.update(before, gradients=gradients() if gradients else None)
             actual.update(copied(candidate.state(), rounded))
     return [f"{GIVEN} {', '.join(other)}"] if other else []
+
+
+def own_copy(batch: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A copy of a batch. Raises InputError for what cannot be copied."""
+    try:
+        return deepcopy(batch)
+    except Exception as error:  # whatever the user's own types raise
+        raise InputError(f"a batch cannot be copied, so that each side has its own: {shown(error)}") from error
+
+
+def as_given(state: ArraysByName, pairs: Sequence[Pair]) -> ArraysByName:
+    """A copy of the reference's state under the candidate's names, with its axes."""
+    return {pair.candidate: pair.returned(state[pair.reference]).copy() for pair in pairs}
 
 
 def check_loaded(who: str, code: TrainingCode, given: ArraysByName, fault: str) -> None:

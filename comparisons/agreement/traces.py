@@ -2,18 +2,26 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from comparisons.agreement.beside import NOISE_ULPS, Beside, compare_beside, line_up_beside
 from comparisons.agreement.bits import FirstDifference, exit_status
 from comparisons.agreement.blocks import Block, as_rows, compare_blocks, locate
-from comparisons.runs.names import ArraysByName, Names, Pair, line_up
-from comparisons.runs.trace import BATCHES, DIGEST_UPDATES, DIGESTS, UPDATES, Trace, shown
+from comparisons.agreement.columns import aligned, on_grid
+from comparisons.agreement.coverage import left_out
+from comparisons.agreement.digests import compare_digests, other_batches
+from comparisons.runs.names import Names, Pair, line_up
+from comparisons.runs.trace import DIGESTS, FORMAT, GRADIENT, UPDATES, Trace, shown
+from reference.errors import require
 
-Aligned = tuple[np.ndarray, ArraysByName, ArraysByName]  # updates, and the rows of both runs after them
-Parted = tuple[int, np.ndarray, np.ndarray]  # an update, and the digests of both runs from the update before it on
+# A tolerance, or a gap, that is a larger share of an update hides what changes an update: LeakyReLU in place of ReLU
+# changes a gradient by 1 %.
+MOST_SHARE = 0.01
+
+
+PARTIAL = "with partial (--partial) what both have is enough"
 
 
 @dataclass
@@ -30,6 +38,16 @@ class ParameterComparison:
     largest_ulps: float = 0.0  # |Δ| / ε max|w|: the least tolerance that would pass
     first_update: int | None = None
     moved: bool = False  # in either run
+    largest: float = 0.0  # max|w|
+    distance: float = 0.0  # Σ max|Δw| of the reference, from row to row
+    last: tuple[int, np.ndarray] | None = field(default=None, repr=False)  # the last row, and its update
+    began: int = 0  # the update of the first row
+
+    @property
+    def update_share(self) -> float:
+        """What is allowed / an update's mean max|Δw|, as the reference makes it; 0 where it made none."""
+        updates = self.last[0] - self.began if self.last else 0
+        return self.ulps * self.eps * self.largest * updates / self.distance if self.distance else 0.0
 
     @property
     def elements(self) -> int:
@@ -40,6 +58,8 @@ class ParameterComparison:
         """Look at some more states. differs: which elements of the block differ; what is within ulps is cleared."""
         mine, one, other = (rows[:, self.part] for rows in (differs, block.reference, block.candidate))
         self.moved = self.moved or any((side != start[self.part]).any() for side in (one, other))
+        if self.ulps:
+            self.measure(block.updates, one)
         if mine.any():
             gaps = np.where(mine, np.abs(one - other), 0.0)
             scale = self.eps * np.maximum(np.abs(one).max(axis=1), np.abs(other).max(axis=1))
@@ -51,6 +71,14 @@ class ParameterComparison:
             self.largest_ulps = float(np.maximum(self.largest_ulps, used.max()))
         self.differing = int(mine[-1].sum())
 
+    def measure(self, updates: np.ndarray, rows: np.ndarray) -> None:
+        """How large are the weights, and how far do they go?"""
+        self.began = self.began if self.last else int(updates[0])
+        before = rows[:1] if self.last is None else self.last[1]
+        self.distance += float(np.nansum(np.abs(np.diff(rows, axis=0, prepend=before)).max(axis=1, initial=0.0)))
+        self.largest = max(self.largest, float(np.nanmax(np.abs(rows), initial=0.0)))
+        self.last = int(updates[-1]), rows[-1:].copy()
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -58,15 +86,20 @@ class Comparison:
 
     reference: Trace
     candidate: Trace
-    updates: int  # after how many of them both states were recorded and compared, the start not counted
-    last_update: int
+    updates: int  # after how many of them both states were compared, by rows or by digests; the start not counted
+    last_update: int  # the last of them
     parameters: list[ParameterComparison]
     ulps: float  # what was allowed; 0: bits
     first_difference: FirstDifference | None
     digests: int  # after how many updates digests were compared
     parted: int | None  # the first update whose digests differ
-    notes: list[str]  # what differs before anything is trained
+    notes: list[str]  # what differs beside what was trained
     vacuous: list[str]  # why equal runs would prove nothing
+    beside: list[Beside] = field(default_factory=list)  # arrays beside the parameters that both recorded
+    first_beside: FirstDifference | None = None  # of these arrays, where no parameter differs
+    not_compared: list[str] = field(default_factory=list)  # what one of the runs recorded, and was not compared
+    unfinished: str = ""  # why the runs were not compared to their ends; "" if they were
+    partial: bool = False  # may they be left unfinished?
 
     @property
     def elements(self) -> int:
@@ -80,38 +113,19 @@ class Comparison:
 
     @property
     def first_update(self) -> int | None:
-        """The first update after which anything differs: as the digests have it, or the recorded states."""
+        """The first update after which a parameter differs: as the digests have it, or the recorded states."""
         states = self.first_difference.update if self.first_difference else None
         return min((update for update in (self.parted, states) if update is not None), default=None)
 
     @property
     def exit_status(self) -> int:
-        """0 equal, 1 the runs differ, 3 nothing was compared."""
-        return exit_status(self.first_update is not None, not self.vacuous)
+        """0 equal, 1 the runs differ, 3 nothing was proved."""
+        return exit_status(self.first_update is not None or self.first_beside is not None, not self.vacuous)
 
     @property
     def least_ulps(self) -> float:
         """The least tolerance that would pass."""
         return max((parameter.largest_ulps for parameter in self.parameters), default=0.0)
-
-
-def aligned(reference: Trace, candidate: Trace, key: str, names: list[str], others: list[str]) -> Iterator[Aligned]:
-    """The rows of both traces for the updates that both have, some at a time; key: the column of the updates."""
-    sides = reference.blocks([key, *names]), candidate.blocks([key, *others])
-    one, other = (next(side, {}) for side in sides)
-    while one and other:
-        common, mine, theirs = np.intersect1d(one[key], other[key], assume_unique=True, return_indices=True)
-        if len(common):
-            yield common, rows(one, mine), rows(other, theirs)
-        until = min(one[key][-1], other[key][-1])
-        rest = [rows(block, slice(np.searchsorted(block[key], until, side="right"), None)) for block in (one, other)]
-        one, other = (block or next(side, {}) for block, side in zip(rest, sides, strict=True))
-
-
-def rows(block: ArraysByName, chosen: np.ndarray | slice) -> ArraysByName:
-    """These rows of every array; {} where there are none."""
-    found = {name: column[chosen] for name, column in block.items()}
-    return found if all(map(len, found.values())) else {}
 
 
 def states(reference: Trace, candidate: Trace, pairs: Sequence[Pair]) -> Iterator[Block]:
@@ -125,26 +139,88 @@ def states(reference: Trace, candidate: Trace, pairs: Sequence[Pair]) -> Iterato
         yield Block(updates, as_rows(one[name] for name in names), turned)
 
 
-def compare_traces(reference: Trace, candidate: Trace, names: Names, ulps: float = 0.0) -> Comparison:
+def check_ulps(ulps: float) -> None:
+    """Raise InputError unless it is a tolerance."""
+    number = isinstance(ulps, (int, float)) and not isinstance(ulps, bool)
+    require(number and 0 <= ulps < math.inf, f"ulps must be a number >= 0; got {ulps}")
+
+
+def compare_traces(
+    reference: Trace, candidate: Trace, names: Names, ulps: float = 0.0, partial: bool = False
+) -> Comparison:
     """Compare every recorded parameter after every update that both recorded; bits, unless ulps are allowed.
 
     ulps: |a − b| ≤ ulps · ε max|w| agrees, over the parameter's elements in that state, with ε of the coarser type.
-    A value that is not finite agrees with nothing. Raises InputError where the parameters do not line up.
+    A value that is not finite agrees with nothing. partial: equal states are enough, where one side has more of them.
+    Raises InputError where the parameters do not line up, and for ulps that are no tolerance.
     """
+    check_ulps(ulps)
     pairs = line_up(reference.parameters, candidate.parameters, names)
+    beside, alone = line_up_beside(reference, candidate, pairs, names)
     parameters = list(parameters_of(reference, candidate, pairs, ulps))
-    found = compare_blocks(states(reference, candidate, pairs), [parameter.look for parameter in parameters])
-    first = locate({p.pair.reference: p.shape for p in parameters}, *found.first) if found.first else None
-    # a hash has no tolerance, and is of a whole state: with other names or axes all of them differ
-    same = not ulps and all(p.reference == p.candidate and list(p.axes) == sorted(p.axes) for p in pairs)
-    digests, parted = compare_digests(reference, candidate, DIGESTS) if same else (0, None)
-    vacuous = list(reasons(reference, candidate, found.states, parameters))
+    rows, equal_rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+
+    def look(block: Block, _start: np.ndarray, differs: np.ndarray) -> None:
+        rows.append(block.updates)
+        equal_rows.append(block.updates[~differs.any(axis=1)])
+
+    found = compare_blocks(states(reference, candidate, pairs), [*(p.look for p in parameters), look])
+    apart = found.first_finite or found.first
+    first = locate({p.pair.reference: p.shape for p in parameters}, *apart) if apart else None
+    hashed = compare_digests(reference, candidate, DIGESTS if comparable(pairs) and not ulps else "")
+    differ = hashed.differ
+    if min(trace.format for trace in (reference, candidate)) < FORMAT:
+        differ = np.setdiff1d(differ, np.concatenate(equal_rows))  # −0 beside +0: the rows know better
+    compared = np.union1d(np.concatenate(rows), hashed.updates)
+    missing = left_out(reference, candidate, compared)
+    moved = hashed.moved or any(parameter.moved for parameter in parameters)
+    vacuous = list(reasons(reference, candidate, len(compared), moved))
     if first and not (np.isfinite(first.reference) or np.isfinite(first.candidate)):
         vacuous.append(f"neither run is finite: {first}")
-        first, parted = None, None
-    notes = list(preflight(reference, candidate, pairs, first))
-    updates, last, apart = max(0, found.states - 1), found.last_update, parted and parted[0]
-    return Comparison(reference, candidate, updates, last, parameters, ulps, first, digests, apart, notes, vacuous)
+        differ, first = differ[differ < first.update], None
+    vacuous += [reason for p in parameters if (reason := too_wide(p))]
+    unfinished = f"{missing.reason}; {PARTIAL}" if missing.reason else ""
+    if unfinished and not partial:
+        vacuous.append(unfinished)
+    parted = int(differ[0]) if differ.size else None
+    same = first is None and parted is None
+    return Comparison(
+        reference,
+        candidate,
+        updates=max(0, len(compared) - 1),
+        last_update=int(compared.max(initial=0)),
+        parameters=parameters,
+        ulps=ulps,
+        first_difference=first,
+        digests=max(0, len(hashed.updates) - 1),
+        parted=parted,
+        notes=list(preflight(reference, candidate, pairs, first, found.signs)),
+        vacuous=vacuous,
+        beside=beside,
+        first_beside=compare_beside(reference, candidate, beside, NOISE_ULPS * max(1.0, ulps)) if same else None,
+        not_compared=[*missing.words, *alone],
+        unfinished=unfinished,
+        partial=partial,
+    )
+
+
+def comparable(pairs: Sequence[Pair]) -> bool:
+    """Are digests of the same arrays? They are of a whole state: its sorted names, in the order of their axes."""
+    in_order = [pair.reference for pair in sorted(pairs, key=lambda pair: pair.candidate)]
+    plain = all(list(pair.axes) == sorted(pair.axes) for pair in pairs)
+    return plain and in_order == sorted(in_order)
+
+
+def too_wide(parameter: ParameterComparison) -> str:
+    """Why the tolerance proves nothing of a parameter; "" if it does."""
+    share = parameter.update_share
+    if not share > MOST_SHARE:
+        return ""
+    name, ulps = parameter.pair.reference, parameter.ulps
+    return (
+        f"{ulps:g} ULPs are {100 * share:.2g} % of an update of {name}: a difference as large as that would pass;"
+        f" at most {100 * MOST_SHARE:g} % are allowed, or no ulps and allow_rounding (--allow-rounding)"
+    )
 
 
 def parameters_of(reference: Trace, candidate: Trace, pairs: list[Pair], ulps: float) -> Iterator[ParameterComparison]:
@@ -157,45 +233,10 @@ def parameters_of(reference: Trace, candidate: Trace, pairs: list[Pair], ulps: f
         yield ParameterComparison(pair, one.shape, slice(begin, begin := begin + math.prod(one.shape)), eps, ulps)
 
 
-def on_grid(trace: Trace) -> bool:
-    """Are all values of a trace's first block float32 numbers? The start, and what is not finite, is not counted."""
-    first = [as_rows(block.values())[1:] for block in islice(trace.blocks(list(trace.parameters)), 1)]
-    with np.errstate(all="ignore"):
-        return all(((w.astype(np.float32) == w) | ~np.isfinite(w).all(axis=1, keepdims=True)).all() for w in first)
-
-
-def compare_digests(reference: Trace, candidate: Trace, name: str) -> tuple[int, Parted | None]:
-    """After how many updates digests of this name could be compared, and the first update whose digests differ."""
-    compared, parted = 0, None
-    if name in reference.columns and name in candidate.columns:
-        for updates, one, other in aligned(reference, candidate, DIGEST_UPDATES, [name], [name]):
-            differs = np.flatnonzero((one[name] != other[name]).any(axis=1))
-            if parted is None and differs.size:
-                since = max(0, differs[0] - 1)
-                parted = int(updates[differs[0]]), one[name][since:], other[name][since:]
-            compared += len(updates)
-    return max(0, compared - 1), parted
-
-
-def other_batches(reference: Trace, candidate: Trace) -> tuple[int, str] | None:
-    """The first update whose items differ between the runs, and how; None if there is none, or none is recorded."""
-    _, parted = compare_digests(reference, candidate, BATCHES)
-    return parted and (parted[0], how_they_differ(*parted[1:]))
-
-
-def how_they_differ(expected: np.ndarray, actual: np.ndarray) -> str:
-    """How the batches of two runs differ, by their digests: one a row, from the last equal batch on."""
-    apart = actual[1:-1]
-    kinds = {
-        "one batch was skipped": len(apart) > 1 and (apart == expected[2:]).all(),
-        "one batch was repeated": len(apart) > 1 and (apart == expected[:-2]).all(),
-        "the same batches come in another order": {*map(bytes, actual)} <= {*map(bytes, expected)},
-    }
-    return next((kind for kind, fits in kinds.items() if fits), "the batches hold other items, or in another order")
-
-
-def preflight(reference: Trace, candidate: Trace, pairs: list[Pair], first: FirstDifference | None) -> Iterator[str]:
-    """What differs before the first update: the start, the data, the numbers to train with, the types."""
+def preflight(
+    reference: Trace, candidate: Trace, pairs: list[Pair], first: FirstDifference | None, signs: bool
+) -> Iterator[str]:
+    """What differs beside the values: the start, the data, the numbers to train with, the types, signs of zeros."""
     if first and first.update == 0:
         yield "the runs do not start from the same parameters"
     if items := other_batches(reference, candidate):
@@ -206,10 +247,12 @@ def preflight(reference: Trace, candidate: Trace, pairs: list[Pair], first: Firs
     for name, expected, actual in facts:
         if expected != actual:
             yield f"{shown(name)} is {shown(expected)} in the reference and {shown(actual)} in the candidate"
+    if signs:
+        yield "some zeros are +0 in one run and −0 in the other: training does not tell them apart, so they are equal"
 
 
-def reasons(reference: Trace, candidate: Trace, compared: int, parameters: list[ParameterComparison]) -> Iterator[str]:
-    """Why equal traces would prove nothing."""
+def reasons(reference: Trace, candidate: Trace, compared: int, moved: bool) -> Iterator[str]:
+    """Why equal traces would prove nothing. compared: states."""
     run = reference.header.get("run")
     if reference.path.samefile(candidate.path):
         yield "both are the same file"
@@ -219,9 +262,9 @@ def reasons(reference: Trace, candidate: Trace, compared: int, parameters: list[
         yield "no update was recorded in both"
     elif compared < 3:
         yield f"updates compared: {compared - 1}; two or more are needed"
-    if compared and not any(parameter.moved for parameter in parameters):
+    if compared and not moved:
         yield "nothing moved: training changed no parameter in either run"
     for trace in (reference, candidate):
-        gradients = [name for name in trace.columns if name.startswith("gradient:")]  # NaN at the start
+        gradients = [name for name in trace.columns if name.startswith(GRADIENT)]  # NaN at the start
         if gradients and not any(np.nan_to_num(a).any() for block in trace.blocks(gradients) for a in block.values()):
             yield f"{trace.path.name}: every recorded gradient is 0"

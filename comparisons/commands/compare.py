@@ -1,18 +1,27 @@
 """Are two recorded runs the same?"""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from comparisons.commands.options import ExperimentFile, JsonFile, MapFile, check_json, command_line, real
+from comparisons.agreement.traces import check_ulps
+from comparisons.commands.options import (
+    AllowRounding,
+    ExperimentFile,
+    JsonFile,
+    MapFile,
+    Partial,
+    check_json,
+    command_line,
+    naming,
+    real,
+)
 from comparisons.runs.experiment_file import articles, read_experiment
 from comparisons.runs.files import write_json
 from comparisons.runs.names import propose, read_names
 from comparisons.runs.trace import open_trace
-from comparisons.same_training import finding_of
-from reference.errors import InputError
+from comparisons.same_training import Asked, finding_of
 
 
 def compare(
@@ -22,12 +31,14 @@ def compare(
     propose_map: Annotated[bool, typer.Option("--propose-map", help="Print a map that fits, to be confirmed.")] = False,
     experiment: ExperimentFile = None,
     ulps: Annotated[float, typer.Option(parser=real, help="Tolerance, in ULPs of the largest element.")] = 0.0,
+    allow_rounding: AllowRounding = False,
+    partial: Partial = False,
     json: JsonFile = None,
 ) -> int:
     """Are two recorded runs the same, and if not, why?"""
     check_json(json, "comparison")
-    if not 0 <= ulps < math.inf:
-        raise InputError(f"--ulps must be a number >= 0; got {ulps:g}")
+    with naming(ulps="--ulps"):
+        check_ulps(ulps)
     one, other = open_trace(reference), open_trace(candidate)
     if propose_map:
         print(propose(one, other), end="")
@@ -35,7 +46,8 @@ def compare(
     said, data = read_experiment(experiment) if experiment else (None, None)
     if said and data is None:
         data = articles(said, one)
-    finding = finding_of(one, other, read_names(names) if names else {}, ulps, said, data, command_line())
+    asked = Asked(read_names(names) if names else {}, ulps, allow_rounding, partial, said, data)
+    finding = finding_of(one, other, asked, command_line())
     print(finding.report)
     write_json(json, finding.to_json())
     return finding.exit_status

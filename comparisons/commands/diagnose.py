@@ -6,21 +6,31 @@ from typing import Annotated
 
 import typer
 
-from comparisons.commands.options import ExperimentFile, JsonFile, MapFile, check_json, command_line
+from comparisons.commands.options import (
+    AllowRounding,
+    ExperimentFile,
+    JsonFile,
+    MapFile,
+    Partial,
+    check_json,
+    command_line,
+)
 from comparisons.runs.experiment_file import read_experiment, stated
 from comparisons.runs.files import write_json
 from comparisons.runs.names import read_names
 from comparisons.runs.trace import UPDATES, open_trace
-from comparisons.same_training import finding_of, record_reference
+from comparisons.same_training import Asked, finding_of, record_reference
 from reference import data as datasets
 from reference.errors import InputError
-from reference.experiment import check_fit
+from reference.experiment import check_fit, updates_of
 
 
 def diagnose(
     trace: Annotated[Path, typer.Argument(metavar="TRACE.npz", help="A recorded run.")],
     experiment: ExperimentFile = None,
     names: MapFile = None,
+    allow_rounding: AllowRounding = False,
+    partial: Partial = False,
     json: JsonFile = None,
 ) -> int:
     """Is a recorded run the experiment that it should be, and if not, why?"""
@@ -36,7 +46,8 @@ def diagnose(
     with tempfile.TemporaryDirectory() as folder:
         right = Path(folder) / "reference.npz"
         record_reference(right, said, data, int(updates[-1]) if len(updates) else 0)
-        finding = finding_of(open_trace(right), recorded, pairs, 0.0, said, data, command_line())
+        asked = Asked(pairs, 0.0, allow_rounding, partial, said, data, updates_of(said, data))
+        finding = finding_of(open_trace(right), recorded, asked, command_line())
     print(finding.report)
     write_json(json, finding.to_json())
     return finding.exit_status

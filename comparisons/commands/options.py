@@ -55,6 +55,12 @@ ExperimentFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="TOML: what should be trained; without it what a trace's header says."),
 ]
+AllowRounding = Annotated[
+    bool, typer.Option("--allow-rounding", help="Exit status 0 also where the runs differ by rounding alone.")
+]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="What both runs recorded is enough, where one has more of it, or ended early.")
+]
 MapFile = Annotated[
     Path | None,
     typer.Option("--map", metavar="FILE", help='TOML: "candidate\'s name" = "reference\'s", or ["…", "T"].'),

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from comparisons.agreement.traces import other_batches
+from comparisons.agreement.digests import other_batches
 from comparisons.diagnosis.evidence import COMPUTED, Evidence, starts
 from comparisons.diagnosis.forms import Variant
 from comparisons.diagnosis.hypotheses import Explanation

@@ -11,7 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from comparisons.agreement.traces import Comparison, on_grid, states
+from comparisons.agreement.columns import on_grid
+from comparisons.agreement.traces import Comparison, states
 from comparisons.diagnosis.thresholds import SAME_STATE
 from comparisons.diagnosis.update_rule import UpdateRule, rule_of
 from comparisons.diagnosis.updates import RecordedUpdate, Side, with_computed, with_derived, with_recorded

@@ -8,7 +8,6 @@ it is an explanation. Several may fit equally well: all of them are said. If non
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from operator import attrgetter
 
 import numpy as np
@@ -16,9 +15,9 @@ import numpy as np
 from comparisons.diagnosis.batches import of_recorded_items, of_start, other_items
 from comparisons.diagnosis.evidence import Evidence
 from comparisons.diagnosis.fit import fitted, with_number
-from comparisons.diagnosis.forms import UNPENALISED, Known
+from comparisons.diagnosis.forms import Known
 from comparisons.diagnosis.hypotheses import HYPOTHESES, Explanation
-from comparisons.diagnosis.thresholds import AS_ASKED, AS_GOOD, BEGINNINGS, BEYOND, LATE, NO_LAMDA
+from comparisons.diagnosis.thresholds import AS_ASKED, AS_GOOD, BEGINNINGS, LATE, NO_LAMDA
 from comparisons.diagnosis.window import Window, gap, open_window, walk
 
 
@@ -65,16 +64,6 @@ def matters(window: Window) -> bool:
     since = [pair for pair in walk(window.evidence.base, window) if pair[0].number >= window.start]
     wrong = [window.misfit(*pair) > 1 for pair in since]
     return 2 * sum(wrong) >= len(wrong) or any(wider.misfit(*pair) > 1 for pair in since)
-
-
-def lamda_acts(evidence: Evidence) -> bool:
-    """Would the first updates be others without L1? True where the evidence cannot tell."""
-    if not evidence.base.has_l1 or not evidence.gradients_known:
-        return True
-    window = Window(evidence, False, list(islice(evidence.updates(0), BEYOND)))
-    without = replace(evidence.base, style=UNPENALISED)
-    with np.errstate(all="ignore"):
-        return any(window.misfit(*pair) > 1 for pair in walk(without, window))
 
 
 def explanations(window: Window) -> list[Explanation]:

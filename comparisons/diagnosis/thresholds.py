@@ -36,3 +36,14 @@ AS_GOOD = 10
 OTHER_SEEDS = range(100)  # other orders of the items that are tried: people take small seeds
 FEW = 5  # updates of which all items are looked for: each costs the gradient of every item
 MOST_NUMBERS = 10_000_000  # in the gradients of all items together: 80 MB
+
+# --- is it rounding alone? ----------------------------------------------------------------------------------------
+# In ε of the largest step so far: what float32 arithmetic makes of a step. A gradient is a difference of sums that
+# nearly cancel, and a trained network's is smaller than its parts.
+STEP_ULPS = 512
+# Times the ULP of a weight, in the mean: each side rounds a weight once or twice in an update, by 0.29 ULPs (½ / √3).
+ROUNDINGS = 0.75
+# An error that follows the step, the signs of the weights or the weights: not chance, if it is so many standard
+# deviations from 0, and not rounding, if it is a larger share of the step. β₂ = 0.999 is off by 1e-5 in float32.
+CHANCE = 10.0
+SYSTEMATIC = 1e-4

@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from comparisons.agreement.traces import Comparison, aligned
+from comparisons.agreement.columns import aligned
+from comparisons.agreement.traces import Comparison
 from comparisons.diagnosis.forms import OTHER_BATCHES
 from comparisons.diagnosis.thresholds import SAME_STATE
 from comparisons.diagnosis.update_rule import MemoryByName, UpdateRule, apply_rule, gradients_of

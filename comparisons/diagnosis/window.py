@@ -1,7 +1,7 @@
 """The updates around the first wrong one: what an update rule must predict to be an explanation."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -98,9 +98,19 @@ def gap(update: RecordedUpdate, predicted: ArraysByName) -> float:
 
 def walk(rule: UpdateRule, window: Window, since: int = 0) -> Iterator[tuple[RecordedUpdate, ArraysByName]]:
     """Every update with what the rule predicts of it from this update on, and the base rule before it."""
-    last, memory = window.evidence.base, window.memory
-    for update in window.updates:
-        by = rule if update.number >= since else window.evidence.base
+    return follow(rule, window.evidence.base, window.updates, window.memory, since)
+
+
+def follow(
+    rule: UpdateRule, base: UpdateRule, updates: Iterable[RecordedUpdate], memory: MemoryByName, since: int = 0
+) -> Iterator[tuple[RecordedUpdate, ArraysByName]]:
+    """Every update with what the rule predicts of it from update `since` on, and the base rule before it.
+
+    memory: of the base rule, before the first of the updates.
+    """
+    last = base
+    for update in updates:
+        by = rule if update.number >= since else base
         if by.gradient not in update.gradients:
             return
         if by.optimizer is not last.optimizer:  # another optimizer cannot use what this one has remembered

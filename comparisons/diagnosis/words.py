@@ -7,6 +7,7 @@ from comparisons.diagnosis.evidence import Evidence
 from comparisons.diagnosis.forms import OTHER_BATCHES
 from comparisons.diagnosis.hypotheses import Explanation
 from comparisons.diagnosis.other_formulas import LIMIT
+from comparisons.diagnosis.rounding import Rounding
 from comparisons.diagnosis.search import Diagnosis
 from comparisons.lamda.translation import IMPOSSIBLE, translate_lamda
 from reference.l1 import STYLES
@@ -28,8 +29,8 @@ SIGN_EVENT = (
 BESIDE_UPDATES = ("start", "recorded items")  # keys of what is said beside what explains the updates
 
 
-def because(evidence: Evidence, found: Diagnosis) -> Iterator[tuple[str, str]]:
-    """The diagnosis as lines of a report: a label and words."""
+def because(evidence: Evidence, found: Diagnosis, rounding: Rounding | None) -> Iterator[tuple[str, str]]:
+    """The diagnosis as lines of a report: a label and words. rounding: where no explanation was found."""
     yield "gradients", evidence.source
     before = [e for e in found.explanations if e.key in BESIDE_UPDATES]
     told = found.explanations[len(before) :]
@@ -38,12 +39,21 @@ def because(evidence: Evidence, found: Diagnosis) -> Iterator[tuple[str, str]]:
     if found.window.looked_at == 0:
         if not before:
             yield "because", f"not known: {NO_STATES}"
+    elif rounding and rounding.alone:
+        share = f"to {100 * rounding.share:.2g} % of an update of {rounding.parameter} at most"
+        yield (
+            "because",
+            f"{arithmetic(evidence, found)} explains each of the {rounding.updates:,} updates, {share}: that is no bug",
+        )
+        if found.window.sign_event:
+            yield "", f"before update {found.window.sign_event:,} {SIGN_EVENT}"
     elif found.update is None and found.window.undetermined:
         yield "because", f"not known: update {found.window.undetermined:,} {UNDETERMINED}"
+    elif found.update is None and before:
+        yield "because", f"apart from that, {within_rounding(evidence, found)}"
     elif found.update is None:
-        yield "because", only_rounding(evidence, found, bool(before))
-        if found.window.sign_event and not before:
-            yield "", f"before update {found.window.sign_event:,} {SIGN_EVENT}"
+        fault = f"; {rounding.fault}" if rounding else ""
+        yield "because", f"not known: {within_rounding(evidence, found)}{fault}"
     elif not told and not any(e.key == "recorded items" for e in before):
         where = f"update {found.update:,} of {', '.join(found.parameters)}"
         parted = evidence.comparison.first_difference
@@ -62,20 +72,16 @@ def because(evidence: Evidence, found: Diagnosis) -> Iterator[tuple[str, str]]:
         yield "or", f"{sentence(evidence, found, other)}: the recording cannot tell this from the first"
 
 
-def only_rounding(evidence: Evidence, found: Diagnosis, beside: bool) -> str:
-    """Rounding explains all updates that were looked at; beside: something else was said already."""
+def arithmetic(evidence: Evidence, found: Diagnosis) -> str:
+    """What makes the small gaps."""
+    return "arithmetic in float32" if found.window.float32_arithmetic and evidence.rounded else "rounding alone"
+
+
+def within_rounding(evidence: Evidence, found: Diagnosis) -> str:
+    """The gaps of all updates that were looked at are as small as rounding makes them, beside the weights."""
     every = f"each of the {found.window.looked_at:,} updates" if found.window.looked_at > 1 else "the one update"
-    rounding = "arithmetic in float32" if found.window.float32_arithmetic and evidence.rounded else "rounding alone"
-    explains = f"{rounding} explains {every} that could be looked at, to {found.window.residual:.2g}"
-    if beside:
-        return f"apart from that, {explains}"
-    last = found.window.updates[-1].number
-    if last >= evidence.comparison.last_update:
-        return f"{explains}: that is no bug"
-    return (
-        f"{explains}: no bug is seen up to update {last:,}; after it the runs are too far apart for the"
-        " reference's gradients to be the candidate's (lockstep keeps them together)"
-    )
+    within = f"is within what {arithmetic(evidence, found)} makes of the weights, to {found.window.residual:.2g}"
+    return f"{every} that could be looked at {within}"
 
 
 def sentence(evidence: Evidence, found: Diagnosis, explanation: Explanation) -> str:

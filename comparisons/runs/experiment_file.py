@@ -12,11 +12,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from comparisons.runs.files import read_toml, require
+from comparisons.runs.names import as_state, first_rows
 from comparisons.runs.trace import Trace
 from reference import data as datasets
 from reference.errors import InputError
-from reference.experiment import Experiment, check_fit
+from reference.experiment import Experiment, check_fit, draw
 from reference.train import check_names
 
 KINDS: dict[type, tuple[Callable[[Any], bool], str]] = {  # by the type of the field's default: is this one, in words
@@ -68,15 +71,30 @@ def stated(trace: Trace) -> tuple[Experiment, datasets.Dataset | None] | tuple[N
     if not isinstance(said, dict) or not {"lr", "lamda", "style"} <= said.keys():
         return None, None
     experiment = as_experiment({name: value for name, value in said.items() if name in FIELDS}, f"{trace.path}, header")
-    return experiment, articles(experiment, trace) if said.get("data") == datasets.article().name else None
-
-
-def articles(experiment: Experiment, trace: Trace) -> datasets.Dataset | None:
-    """The article's data, if the trace is of a network of `reference` for them; else None."""
     data = datasets.article()
+    return experiment, data if said.get("data") == data.name and of_network(trace, experiment, data) else None
+
+
+def of_network(trace: Trace, experiment: Experiment, data: datasets.Dataset) -> bool:
+    """Has the trace the parameters of the experiment's network, and does the experiment fit the data?"""
     names = {f"{kind}{layer}" for layer in range(1, len(experiment.sizes)) for kind in "Wb"}
     try:
         check_fit(experiment, data)
     except InputError:
+        return False
+    return names == set(trace.parameters)
+
+
+def articles(experiment: Experiment, trace: Trace) -> datasets.Dataset | None:
+    """The article's data, if the trace says that it is of them, or starts as the experiment does; else None.
+
+    Names alone do not tell: many networks have a W1 and a b1.
+    """
+    data = datasets.article()
+    if not of_network(trace, experiment, data):
         return None
-    return data if names == set(trace.parameters) else None
+    said = trace.header.get("experiment")
+    if isinstance(said, dict) and said.get("data") == data.name:
+        return data
+    began, first = as_state(draw(experiment, data)[0]), first_rows(trace)
+    return data if all(np.array_equal(w, first[name]) for name, w in began.items()) else None

@@ -6,6 +6,7 @@
     gradient:NAME       (n, …) the gradient that the optimizer was given for this update, with the penalty where that
                         is a part of the loss, as PyTorch's .grad; NaN in the row of the start
     optimizer:KEY:NAME  (n, …) what the optimizer remembers of the parameter
+    buffer:NAME         (n, …) what is neither trained nor a memory of it, such as BatchNorm's running statistics
     digest:updates      (m,) as updates, for the digests: there can be digests for every update, and rows for a few
     digest:parameters   (m, 16) `digest` of all parameters, in the order of their sorted names
     digest:batch        (m, 16) `digest` of the items of the update
@@ -39,6 +40,9 @@ from reference.errors import InputError
 DIGEST_SIZE = 16
 HEADER, UPDATES = "header", "updates"
 DIGEST_UPDATES, DIGESTS, BATCHES = "digest:updates", "digest:parameters", "digest:batch"
+GRADIENT, OPTIMIZER, BUFFER = "gradient:", "optimizer:", "buffer:"  # what stands beside the parameters begins so
+BESIDE = (GRADIENT, OPTIMIZER, BUFFER)
+FORMAT = 2  # of what is written today: since 2, digests are of values with −0 made +0
 BLOCK_BYTES = 4 * 2**20  # of all columns together, read in one go
 
 # what is refused: far more than any real trace has
@@ -107,6 +111,12 @@ class Trace:
     def parameters(self) -> dict[str, Column]:
         """The columns that are parameters, in the order of the file."""
         return {name: column for name, column in self.columns.items() if name != UPDATES and ":" not in name}
+
+    @property
+    def format(self) -> int:
+        """The version of the format, as the header says; 1 if it does not."""
+        said = self.header.get("format")
+        return said if type(said) is int else 1
 
     @property
     def rows(self) -> int:

@@ -13,8 +13,7 @@ import torch
 import reference.data
 from comparisons.diagnosis.words import sentence
 from comparisons.recorders.plain import Recorder
-from comparisons.runs.trace import open_trace
-from comparisons.same_training import Finding, finding_of, record_reference
+from comparisons.same_training import Finding, compare, record_reference
 from tests.faults.table import FAULTS, Fault
 
 MODULES = {"by_hand": "NumPy", "in_torch": "PyTorch"}
@@ -27,8 +26,7 @@ def examine(fault: Fault, folder: Path) -> Finding:
     with Recorder(folder / "candidate.npz") as trace:
         for state in fault.code(fault.experiment, data).run():
             trace.update(state)
-    traces = open_trace(folder / "reference.npz"), open_trace(folder / "candidate.npz")
-    return finding_of(*traces, {}, 0.0, fault.experiment, data, "")
+    return compare(folder / "reference.npz", folder / "candidate.npz", experiment=fault.experiment, data=data)
 
 
 def row(fault: Fault) -> dict[str, Any]:

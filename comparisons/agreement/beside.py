@@ -1,0 +1,118 @@
+"""What two runs recorded beside their parameters: gradients, what optimizers remember, and buffers.
+
+|a − b| ≤ k ε s,  s = the largest |a| or |b| of the array so far in the run,  k = NOISE_ULPS
+
+These values are not rounded to a grid after every update, so that their last bits may differ where the parameters are
+equal. Whole numbers have no rounding.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from comparisons.agreement.bits import FirstDifference
+from comparisons.agreement.columns import aligned, on_grid
+from comparisons.runs.names import Axes, Names, Pair, entry
+from comparisons.runs.trace import BESIDE, BUFFER, UPDATES, Column, Trace, shown
+from reference.errors import InputError
+
+# In ε: a gradient is a chain of sums of some hundred products, and momentum adds up some ten gradients.
+NOISE_ULPS = 64
+
+
+class Beside(NamedTuple):
+    """An array that both recorded, with its name in each."""
+
+    reference: str
+    candidate: str
+    axes: Axes  # of the candidate's, in the reference's order
+
+
+def line_up_beside(
+    reference: Trace, candidate: Trace, pairs: Sequence[Pair], names: Names
+) -> tuple[list[Beside], list[str]]:
+    """The arrays beside the parameters that both recorded, and in words those that only one did.
+
+    Gradients and memories are named after their parameter. A buffer has the same name in both, or an entry in names.
+    Raises InputError for an array that has one name and two shapes.
+    """
+    by_candidate = {pair.candidate: pair for pair in pairs}
+    found, alone = [], []
+    for name, column in candidate.columns.items():
+        if not name.startswith(BESIDE):
+            continue
+        target, axes = counterpart(name, column, by_candidate, candidate, names)
+        if target not in reference.columns:
+            alone.append(f"candidate: {shown(name)}")
+            continue
+        shape, other = tuple(column.shape[axis] for axis in axes), reference.columns[target].shape
+        if shape != other:
+            raise InputError(f"{shown(target)} has the shape {other} in the reference and {shape} in the candidate")
+        found.append(Beside(target, name, axes))
+    both = {beside.reference for beside in found}
+    alone += [f"reference: {shown(n)}" for n in reference.columns if n.startswith(BESIDE) and n not in both]
+    return found, alone
+
+
+def counterpart(
+    name: str, column: Column, by_candidate: dict[str, Pair], candidate: Trace, names: Names
+) -> tuple[str, Axes]:
+    """The reference's name for a column of the candidate beside the parameters, and the order of its axes."""
+    kind, _, own = name.rpartition(":")
+    if name.startswith(BUFFER):
+        target, axes = entry(own, column, names)
+        return BUFFER + target, axes
+    pair, plain = by_candidate.get(own), tuple(range(len(column.shape)))
+    if pair is None:
+        return name, plain
+    like_parameter = column.shape == candidate.columns[own].shape
+    return f"{kind}:{pair.reference}", pair.axes if like_parameter else plain
+
+
+def compare_beside(
+    reference: Trace, candidate: Trace, found: Sequence[Beside], noise: float = NOISE_ULPS, share: float = 0.0
+) -> FirstDifference | None:
+    """Where do these arrays first differ by more than noise ε, or more than a share, of the largest value so far?
+
+    The `parameter` of the difference is the name of the reference's column: gradient:W1. What neither side has (NaN in
+    both) is no difference; NaN on one side is. The start has no gradient.
+    """
+    first: FirstDifference | None = None
+    refs, cands = [b.reference for b in found], [b.candidate for b in found]
+    eps = {b.reference: eps_of(reference, candidate, b) for b in found}
+    allowed = {name: max(noise * e, share) if e else 0.0 for name, e in eps.items()}
+    largest = dict.fromkeys(refs, 0.0)
+    for updates, one, other in aligned(reference, candidate, UPDATES, refs, cands) if found else ():
+        for name, theirs, axes in found:
+            began = 0 if name.startswith(BUFFER) else 1
+            rows = slice(int(np.searchsorted(updates, began)), None)
+            a = one[name][rows]
+            b = other[theirs][rows].transpose(0, *(1 + axis for axis in axes))
+            sides = np.stack([side.reshape(len(a), math.prod(a.shape[1:])) for side in (a, b)]).astype(np.float64)
+            with np.errstate(all="ignore"):
+                sizes = np.where(np.isfinite(sides), np.abs(sides), 0.0).max(axis=(0, 2), initial=0.0)
+                sizes = np.maximum.accumulate(np.maximum(sizes, largest[name]))
+                apart = ~(np.abs(sides[0] - sides[1]) <= allowed[name] * sizes[:, None])
+                apart &= np.isfinite(sides).any(axis=0)
+            largest[name] = sizes.max(initial=largest[name])
+            if apart.any():
+                row, element = np.argwhere(apart)[0]
+                update = int(updates[rows][row])
+                if first is None or update < first.update:
+                    index = [int(i) for i in np.unravel_index(element, a.shape[1:])]
+                    first = FirstDifference(update, name, index, *(float(side[row, element]) for side in sides))
+        if first:
+            break
+    return first
+
+
+def eps_of(reference: Trace, candidate: Trace, beside: Beside) -> float:
+    """ε of the coarser of the two types; of float32 where the values of a side are float32 numbers; 0 of integers."""
+    one, other = reference.columns[beside.reference].dtype, candidate.columns[beside.candidate].dtype
+    floats = [kind for kind in (one, other) if kind.kind == "f"]
+    if not floats:
+        return 0.0
+    coarse = on_grid(reference, [beside.reference]) or on_grid(candidate, [beside.candidate])
+    return max(float(np.finfo(kind).eps) for kind in (*floats, np.float32 if coarse else np.float64))
