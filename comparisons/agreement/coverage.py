@@ -26,7 +26,8 @@ def left_out(reference: Trace, candidate: Trace, compared: np.ndarray) -> LeftOu
     was not compared. Digests on both sides that cannot be compared (other axes, a tolerance) are only told.
     """
     digests = [updates_of(trace, DIGEST_UPDATES) for trace in (reference, candidate)]
-    on_both = np.intersect1d(*digests)
+    one, other = digests
+    on_both = np.intersect1d(one, other)
     words, alone, last = [], [], compared.max(initial=-1)
     for who, trace, mine in zip(("reference", "candidate"), (reference, candidate), digests, strict=True):
         recorded = np.union1d(updates_of(trace, UPDATES), mine)

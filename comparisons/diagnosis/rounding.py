@@ -8,7 +8,7 @@ rounding of the weight itself, on both sides; s the largest step so far, k ε s 
 the two runs were before the update, if the gradient is that of the other's state.
 
 That each r is small is not enough: an error of a part of an ULP in every update is a bug, too. So r must be a small
-share of the steps, and must follow neither the step, nor the sign of the weight, nor the weight.
+share of the steps, and must not follow them.
 """
 
 import math
@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from comparisons.agreement.traces import MOST_SHARE
 from comparisons.diagnosis.evidence import COMPUTED, Evidence
-from comparisons.diagnosis.thresholds import CHANCE, ROUNDINGS, STEP_ULPS, SYSTEMATIC
+from comparisons.diagnosis.thresholds import CHANCE, MOST_ROUNDING, NO_BUG_ABOVE, ROUNDINGS, STEP_ULPS, SYSTEMATIC
 from comparisons.diagnosis.updates import largest_gaps, moments
 from comparisons.diagnosis.window import follow
 from comparisons.runs.names import ArraysByName
@@ -39,6 +38,11 @@ class Rounding:
         """Is every difference that is left rounding?"""
         return not self.fault
 
+    @property
+    def negligible(self) -> bool:
+        """Is it so little of an update that no bug can hide in it?"""
+        return self.alone and self.share <= NO_BUG_ABOVE
+
 
 @dataclass
 class Residuals:
@@ -48,10 +52,10 @@ class Residuals:
     steps: float = 0.0  # Σ (p − w)²
     largest_step: float = 0.0
     beyond: float = 0.0  # the largest |r| / what rounding explains
-    # Of the updates before which the runs were no farther apart than a rounding: Σ r·a and Σ a² with a = the step, the
-    # sign of the weight, and the weight; Σ r², and the number of elements.
+    # Of the updates before which the runs were no farther apart than a rounding, with the columns of D being the step,
+    # the sign of the weight, and the weight: DᵀD, Dᵀr, rᵀr, and the number of elements.
+    gram: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     along: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    lengths: np.ndarray = field(default_factory=lambda: np.zeros(3))
     noise: float = 0.0
     elements: int = 0
 
@@ -62,12 +66,17 @@ class Residuals:
 
     @property
     def systematic(self) -> float:
-        """How large a share of the steps follows one of the three directions, where that cannot be chance; or 0."""
-        with np.errstate(all="ignore"):
-            slopes = np.abs(self.along / self.lengths)
-            deviations = slopes * np.sqrt(self.lengths * self.elements / self.noise)
-            shares = slopes * np.sqrt(self.lengths / self.lengths[0])
-            return float(np.where(deviations > CHANCE, np.nan_to_num(shares), 0.0).max())
+        """By how large a share the steps are too long or too short, where that cannot be chance; or 0.
+
+        r = a · step + b · sign w + c · w by least squares: what L1 after the step subtracts is always rounded the same
+        way, so that b and c are no sign of a bug.
+        """
+        if not self.noise:
+            return 0.0
+        inverse = np.linalg.pinv(self.gram)
+        slope = float((inverse @ self.along)[0])
+        deviation = math.sqrt(max(0.0, float(inverse[0, 0])) * self.noise / self.elements)
+        return abs(slope) if abs(slope) > CHANCE * deviation else 0.0
 
     def look(self, before: np.ndarray, after: np.ndarray, predicted: np.ndarray, apart: float, kind: type) -> None:
         """One more update. apart: how far the runs were from each other before it; kind: of the grid."""
@@ -80,9 +89,9 @@ class Residuals:
         self.steps += float(np.square(step).sum())
         if apart <= float(ulps.max(initial=0.0)):
             self.beyond = max(self.beyond, largest_share(rms(r), ROUNDINGS * rms(ulps) + arithmetic))
-            for i, direction in enumerate((step, np.sign(before), before)):
-                self.along[i] += float((r * direction).sum())
-                self.lengths[i] += float(np.square(direction).sum())
+            directions = np.stack([step.ravel(), np.sign(before).ravel(), before.ravel()])
+            self.gram += directions @ directions.T
+            self.along += directions @ r.ravel()
             self.noise += float(np.square(r).sum())
             self.elements += r.size
 
@@ -121,8 +130,8 @@ def fault(found: dict[str, Residuals], updates: int, last_update: int) -> str:
         return f"updates of {beyond} are off by up to {found[beyond].beyond:.2g} times what rounding explains"
     if found[follows].systematic > SYSTEMATIC:
         share = found[follows].systematic
-        return f"updates of {follows} are off by {100 * share:.2g} % of themselves, always in the same direction"
-    if found[widest].share > MOST_SHARE:
+        return f"updates of {follows} are {100 * share:.2g} % too long or too short, which is not chance"
+    if found[widest].share > MOST_ROUNDING:
         share = found[widest].share
         return f"rounding is {100 * share:.2g} % of an update of {widest}: a fault of that size cannot be told from it"
     if updates < last_update:

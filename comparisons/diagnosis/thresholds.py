@@ -43,7 +43,11 @@ MOST_NUMBERS = 10_000_000  # in the gradients of all items together: 80 MB
 STEP_ULPS = 512
 # Times the ULP of a weight, in the mean: each side rounds a weight once or twice in an update, by 0.29 ULPs (½ / √3).
 ROUNDINGS = 0.75
-# An error that follows the step, the signs of the weights or the weights: not chance, if it is so many standard
-# deviations from 0, and not rounding, if it is a larger share of the step. β₂ = 0.999 is off by 1e-5 in float32.
+# A step that is too long or too short: not chance, if it is so many standard deviations from right, and not rounding,
+# if it is a larger share of the step. β₂ = 0.999 is off by 1e-5 in float32.
 CHANCE = 10.0
 SYSTEMATIC = 1e-4
+# Rounding that is a larger share of the steps than the first hides every fault; than the second, small ones, such as
+# an L2 with λ₂ = 1e-4.
+MOST_ROUNDING = 0.1
+NO_BUG_ABOVE = 1e-3

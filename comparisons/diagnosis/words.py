@@ -24,7 +24,7 @@ NO_STATES = (
 )
 SIGN_EVENT = (
     "rounding had given a weight near zero another sign in one of the runs; from then on L1 pulls it the other way,"
-    " and the runs stay apart by some steps of L1: that is no bug, either"
+    " and the runs stay apart by some steps of L1: that is rounding, too"
 )
 BESIDE_UPDATES = ("start", "recorded items")  # keys of what is said beside what explains the updates
 
@@ -41,10 +41,9 @@ def because(evidence: Evidence, found: Diagnosis, rounding: Rounding | None) -> 
             yield "because", f"not known: {NO_STATES}"
     elif rounding and rounding.alone:
         share = f"to {100 * rounding.share:.2g} % of an update of {rounding.parameter} at most"
-        yield (
-            "because",
-            f"{arithmetic(evidence, found)} explains each of the {rounding.updates:,} updates, {share}: that is no bug",
-        )
+        verdict = ": that is no bug" if rounding.negligible else "; a fault that does less than that cannot be seen"
+        explains = f"{arithmetic(evidence, found)} explains each of the {rounding.updates:,} updates, {share}"
+        yield "because", explains + verdict
         if found.window.sign_event:
             yield "", f"before update {found.window.sign_event:,} {SIGN_EVENT}"
     elif found.update is None and found.window.undetermined:
