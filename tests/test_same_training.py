@@ -1,6 +1,7 @@
 """assert_same_training: traces and trainers; what it says, and when it says nothing; its pytest plugin."""
 
 import json
+import math
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -118,6 +119,53 @@ def test_a_load_state_that_does_not_load_is_refused(batches):
     """Before anything is trained; one line, with the element and both values."""
     with pytest.raises(InputError, match=r"^the candidate: load_state does not load: 0.weight\[0, 0\] is \S+, and was"):
         assert_same_training(ByHand(), Transposing(), batches, names=NAMES)
+
+
+class InPlace(ByHand):
+    """Keeps what it is given, and works in place; spoils its batch."""
+
+    right = 1.0  # the factor of the step
+
+    def load_state(self, state):
+        self.p = state
+
+    def step(self, x, t):
+        given = dict(self.p)
+        super().step(x, t)
+        for name, w in given.items():
+            w += self.right * (self.p[name] - w)
+        self.p = given
+        x *= 0.5
+        t[:] = 0.0
+
+
+class Wrong(InPlace):
+    """Any wrong code: the same, with another step."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.right = factor
+
+
+@pytest.mark.parametrize("factor", [-1.0, 3.0, 0.0], ids=["reversed", "three steps", "no step"])
+def test_each_side_has_copies_of_its_own(batches, factor):
+    """Of states and of batches, at every update: what one does to them, the other does not see. Twin: right."""
+    kept = [tuple(array.copy() for array in batch) for batch in batches]
+    with pytest.raises(TrainingDiffersError, match="DIFFERENT at update 1"):
+        assert_same_training(InPlace(), Wrong(factor), batches)
+    with pytest.raises(TrainingDiffersError, match="DIFFERENT at update 1"):
+        assert_same_training(InPlace(), Wrong(factor), batches, rounded=False)
+
+    assert 200 == assert_same_training(InPlace(), ByHand(), batches).comparison.updates
+    assert all(
+        np.array_equal(x, y) for ours, was in zip(batches, kept, strict=True) for x, y in zip(ours, was, strict=True)
+    )
+
+
+def test_a_batch_that_cannot_be_copied_is_refused(batches):
+    """One line, instead of a batch that both sides share."""
+    with pytest.raises(InputError, match=r"^a batch cannot be copied, so that each side has its own: "):
+        assert_same_training(ByHand(), ByHand(), [(x for x in batches[0])])
 
 
 class Sharing(ByHand):
@@ -291,6 +339,13 @@ def test_traces_are_kept_where_they_are_asked_for(batches, tmp_path):
     assert f"again python -m comparisons compare {tmp_path}/reference.npz" in " ".join(
         differs.value.finding.report.split()
     )
+
+
+@pytest.mark.parametrize("ulps", [math.inf, math.nan, -1.0, "16", True], ids=str)
+def test_a_tolerance_that_is_none_is_refused(batches, ulps):
+    """Before anything is trained."""
+    with pytest.raises(InputError, match=r"^ulps must be a number >= 0; got "):
+        assert_same_training(ByHand(), TackedOn(), batches, ulps=ulps)
 
 
 def test_nothing_to_train_with_proves_nothing(batches):

@@ -1,0 +1,224 @@
+"""What was not compared is not equal: ends of runs, rows and digests, arrays beside the parameters."""
+
+import json
+
+import numpy as np
+import pytest
+
+from comparisons.recorders.plain import Recorder
+from comparisons.runs.trace import FORMAT, digest
+from comparisons.same_training import compare
+
+
+def run(updates=20, **changes):
+    """States that move, each with a gradient, a momentum and a buffer; changes: {"w" or "b": (update, value)}."""
+    states = [
+        {
+            "w": np.array([[1.0, -2.0], [0.5, 0.25]]) * (1 + i / 8),
+            "gradient": np.full((2, 2), 1.0 + i / 16),
+            "momentum": np.full((2, 2), 2.0 + i / 16),
+            "buffer": np.array([0.5, 1.0]) * i,
+        }
+        for i in range(updates + 1)
+    ]
+    for name, (update, value) in changes.items():
+        states[update][name] = value
+    return states
+
+
+@pytest.fixture(name="record")
+def make_traces(tmp_path):
+    """record(name, states, beside) -> the path of a trace; beside: what is recorded beside the parameters."""
+
+    def record(name, states, beside=(), **options):
+        path = tmp_path / f"{name}.npz"
+        with Recorder(path, **options) as trace:
+            for state in states:
+                more = {
+                    "gradients": {"w": state["gradient"]},
+                    "optimizer": {"momentum:w": state["momentum"]},
+                    "buffers": {"mean": state["buffer"]},
+                }
+                trace.update({"w": state["w"]}, **{kind: more[kind] for kind in beside})
+        return path
+
+    return record
+
+
+ALL = ("gradients", "optimizer", "buffers")
+
+
+def verdict(one, other, **options):
+    """The exit status, the headline and what was not compared."""
+    found = compare(one, other, **options)
+    return found.exit_status, found.headline, found.not_compared
+
+
+def test_equal_to_the_end(record):
+    """Twin: nothing is left out, and nothing is said to be."""
+    status, headline, left = verdict(record("a", run(), ALL), record("b", run(), ALL))
+
+    assert (0, []) == (status, left)
+    assert "EQUAL bit for bit: 20 updates, 1 parameter, 4 elements compared" == headline
+
+
+# what the candidate has: its states and how they are recorded; what the reference has; what is left out
+UNFINISHED = {
+    "ended early": ((run(12), {}), (run(), {}), "reference: 8 states after updates 13 … 20"),
+    "trained longer": ((run(), {}), (run(19), {}), "candidate: the state after update 20"),
+    "rows without digests": ((run(), {"every": 5}), (run(), "no digests"), "candidate: 15 states after updates 2 … 19"),
+}
+UNFINISHED["rows without digests"] = (
+    (run(), {"every": 5}),
+    (run()[::5], "no digests"),
+    "candidate: 16 states after updates 1 … 19",
+)
+
+
+@pytest.mark.parametrize(("candidate", "reference", "left"), UNFINISHED.values(), ids=UNFINISHED)
+def test_a_state_that_one_side_has_leaves_it_open(record, tmp_path, candidate, reference, left):
+    """Exit 3; with partial exit 0, and the headline says so. A difference is one in any case."""
+    states, how = reference
+    if how == "no digests":
+        one = tmp_path / "one.npz"
+        np.savez(one, updates=np.arange(0, 21, 5), w=np.stack([state["w"] for state in states]))
+    else:
+        one = record("one", states, **how)
+    other = record("other", candidate[0], **candidate[1])
+    status, headline, not_compared = verdict(one, other)
+    chosen = verdict(one, other, partial=True)
+    wrong = [{**state, "w": state["w"] * (1 + (i >= 5))} for i, state in enumerate(candidate[0])]
+    differs = verdict(one, record("wrong", wrong, **candidate[1]))
+
+    assert (3, [left]) == (status, not_compared)
+    assert headline.startswith("NOTHING PROVED: only the ")
+    assert (0, [left]) == (chosen[0], chosen[2])
+    assert "up to update" in chosen[1]
+    assert 1 == differs[0]
+
+
+def test_digests_of_all_updates_are_enough(record):
+    """every=100 with digests of all updates on both sides: equal, though only the start has rows. Twin: one differs."""
+    equal = verdict(record("a", run(), every=100), record("b", run(), every=100))
+    differs = verdict(record("c", run(), every=100), record("d", run(w=(7, np.ones((2, 2)))), every=100))
+
+    assert (0, "EQUAL bit for bit: 20 updates, 1 parameter, 4 elements compared", []) == equal
+    assert (1, "DIFFERENT at update 7, by their digests") == (differs[0], differs[1].split(" (")[0])
+
+
+def test_digests_that_nothing_moves_prove_nothing(record):
+    """All of them equal to the first."""
+    still = [{**run(0)[0]} for _ in range(5)]
+    status, headline, _ = verdict(record("a", still, every=100), record("b", still, every=100))
+
+    assert 3 == status
+    assert "nothing moved" in headline
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "what"),
+    [
+        ("gradients", "gradient", "gradients"),
+        ("optimizer", "momentum", "optimizer state"),
+        ("buffers", "buffer", "buffers"),
+    ],
+    ids=ALL,
+)
+def test_what_stands_beside_the_parameters_is_compared(record, kind, key, what):
+    """Twice as large, or NaN on one side: exit 1. Rounding: equal. On one side only: told, and no more."""
+    doubled = [{**state, key: 2 * state[key]} for state in run()]
+    rounded = [{**state, key: state[key] * (1 + 2.0**-52)} for state in run()]
+    one = record("a", run(), [kind])
+    status, headline, _ = verdict(one, record("b", doubled, [kind]))
+    nan = verdict(one, record("c", run(**{key: (9, run()[9][key] * np.nan)}), [kind]))
+    alone = verdict(one, record("d", run()))
+
+    assert (1, True) == (
+        status,
+        headline.startswith(f"DIFFERENT: parameters equal, recorded {what} differ at update 1"),
+    )
+    assert (1, True) == (nan[0], "at update 9" in nan[1])
+    assert 0 == verdict(one, record("e", rounded, [kind]))[0]
+    assert (0, 1, True) == (alone[0], len(alone[2]), alone[2][0].startswith("reference: "))
+
+
+def test_buffers_of_whole_numbers_are_compared_exactly(record, tmp_path):
+    """One batch more or less is no rounding, however many there were."""
+    for name, counted in (("a", 0), ("b", 1)):
+        with Recorder(tmp_path / f"{name}.npz") as trace:
+            for i, state in enumerate(run()):
+                trace.update({"w": state["w"]}, buffers={"batches": np.array(10**6 + i + counted)})
+
+    assert 1 == verdict(tmp_path / "a.npz", tmp_path / "b.npz")[0]
+
+
+# --- signs of zero, and what is not finite ---------------------------------------------------------------------------
+
+ZERO = np.array([[1.0, 0.0], [2.0, 3.0]])
+
+
+def test_minus_zero_is_zero(record):
+    """No difference, but a note; by digests, too."""
+    signed = ZERO * np.array([[1.0, -1.0], [1.0, 1.0]])
+    rows = compare(record("a", run(w=(4, ZERO))), record("b", run(w=(4, signed))))
+    hashed = verdict(record("c", run(w=(4, ZERO)), every=100), record("d", run(w=(4, signed)), every=100))
+
+    assert 0 == rows.exit_status
+    assert ["some zeros are +0 in one run and −0 in the other"] == [n.split(":")[0] for n in rows.comparison.notes]
+    assert 0 == hashed[0]
+
+
+def test_digests_of_an_older_trace_know_minus_zero(record, tmp_path):
+    """A digest that differs beside equal rows is no difference there; without rows it is one. Twin: the new format."""
+    for name, sign in (("one", 1.0), ("other", -1.0)):
+        w = np.stack([np.array([[1.0 + i, sign * 0.0]]) for i in range(5)])
+        bits = np.frombuffer(b"".join(old_digest(row) for row in w), np.uint8).reshape(5, 16)
+        for kind, header in (("old", {}), ("new", {"format": FORMAT})):
+            columns = {
+                "digest:updates": np.arange(5),
+                "digest:parameters": bits,
+                "header": np.array(json.dumps(header)),
+            }
+            np.savez(tmp_path / f"{kind}-{name}.npz", updates=np.arange(5), w=w, **columns)
+            np.savez(tmp_path / f"{kind}-{name}-few.npz", updates=np.arange(1), w=w[:1], **columns)
+    status = {
+        kind: verdict(
+            tmp_path / f"{kind.replace('-', '-one-', 1) if 'few' in kind else kind + '-one'}.npz",
+            tmp_path / f"{kind.replace('-', '-other-', 1) if 'few' in kind else kind + '-other'}.npz",
+        )[0]
+        for kind in ("old", "new", "old-few")
+    }
+
+    assert {"old": 0, "new": 1, "old-few": 1} == status
+    assert digest([np.array([0.0])]) == digest([np.array([-0.0])])
+
+
+def old_digest(row):
+    """As traces without a format have it: with the sign of zero."""
+    import hashlib
+
+    return hashlib.blake2b(row.astype(np.float32).tobytes(), digest_size=16).digest()
+
+
+def test_nan_on_both_sides_hides_nothing(record):
+    """A finite difference of the same update is one; NaN on both sides alone proves nothing."""
+    nan, apart = np.array([[np.nan, 1.0], [1.0, 1.0]]), np.array([[np.nan, 1.0], [1.0, 9.0]])
+    one = record("a", run(w=(4, nan)))
+    differs = compare(one, record("b", run(w=(4, apart))))
+    both = verdict(one, record("c", run(w=(4, nan))))
+
+    assert (1, 4, [1, 1]) == (differs.exit_status, differs.first_difference.update, differs.first_difference.index)
+    assert (3, True) == (both[0], "neither run is finite" in both[1])
+
+
+# --- tolerances ------------------------------------------------------------------------------------------------------
+
+
+def test_a_tolerance_must_be_a_small_share_of_an_update(record):
+    """16 ULPs are nothing beside steps of 1/8, and more than a step of 1e-6: nothing is proved there."""
+    small = [{**state, "w": np.float32([[1.0, -2.0]]) * np.float32(1 + 1e-6 * i)} for i, state in enumerate(run())]
+    wide = verdict(record("a", small), record("b", small), ulps=16)
+    narrow = verdict(record("c", run()), record("d", run()), ulps=16)
+
+    assert (3, True) == (wide[0], "16 ULPs are" in wide[1])
+    assert 0 == narrow[0]

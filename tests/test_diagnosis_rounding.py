@@ -1,0 +1,135 @@
+"""Equal up to rounding: correct ports in float32, faults that are small beside the weights, and what is said."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from comparisons.recorders.plain import Recorder
+from comparisons.same_training import TrainingDiffersError, assert_same_training, compare
+
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "leaky": lambda z: F.leaky_relu(z, 0.01)}
+
+
+def train(
+    path,
+    lr,
+    activation="relu",
+    dtype=torch.float32,
+    lamda=0.001,
+    decay=0.0,
+    updates=60,
+    bad_buffers=False,
+    recorded="Wb",
+):
+    """A network of three layers with L1, cross-entropy, plain SGD; its states in a trace."""
+    random = torch.Generator().manual_seed(0)
+    pairs = [(20, 32), (32, 32), (32, 5)]
+    weights = [torch.randn(a, b, generator=random) / a**0.5 for a, b in pairs]
+    parameters = [
+        p.to(dtype).requires_grad_() for (_, b), w in zip(pairs, weights, strict=True) for p in (w, torch.zeros(b))
+    ]
+    x, t = torch.randn(512, 20, generator=random).to(dtype), torch.randint(0, 5, (512,), generator=random)
+    act = ACTIVATIONS[activation]
+    with Recorder(path) as trace:
+        for update in range(updates + 1):
+            state = {f"{'Wb'[i % 2]}{i // 2 + 1}": p.detach().numpy() for i, p in enumerate(parameters)}
+            state = {name: array for name, array in state.items() if name[0] in recorded}
+            trace.update(state, buffers={"mean": np.full(3, (1.0 + bad_buffers) * update)})
+            items = torch.randint(0, 512, (16,), generator=random)
+            W1, b1, W2, b2, W3, b3 = parameters
+            z = act(act(x[items] @ W1 + b1) @ W2 + b2) @ W3 + b3
+            loss = F.cross_entropy(z, t[items]) + lamda * sum(W.abs().sum() for W in (W1, W2, W3))
+            slopes = torch.autograd.grad(loss, parameters)
+            with torch.no_grad():
+                for p, g in zip(parameters, slopes, strict=True):
+                    p -= lr * (g + decay * p)
+    return path
+
+
+@pytest.fixture(name="pair")
+def make_pair(tmp_path):
+    """pair(lr, …) -> the paths of the right run in float32, and of another."""
+
+    def pair(lr, **other):
+        return train(tmp_path / "one.npz", lr), train(tmp_path / "other.npz", lr, **other)
+
+    return pair
+
+
+@pytest.mark.parametrize("lr", [1e-3, 1e-2, 1e-1])
+def test_a_correct_port_in_float32_is_equal_up_to_rounding(pair, lr):
+    """Headline, share of an update, exit status 1, and 0 where the user allows it; nothing is named."""
+    paths = pair(lr, dtype=torch.float64)
+    found, allowed = compare(*paths), compare(*paths, allow_rounding=True)
+
+    assert ("equal up to rounding", 1, 0, []) == (
+        found.verdict,
+        found.exit_status,
+        allowed.exit_status,
+        found.explanations,
+    )
+    assert found.headline.startswith("EQUAL UP TO ROUNDING (")
+    assert " of an update of " in found.headline
+    assert "DIFFERENT" not in found.report
+    assert 0 < found.rounding.share < 0.01
+    assert "equal up to rounding" == assert_same_training(*paths, allow_rounding=True).verdict
+    with pytest.raises(TrainingDiffersError, match="EQUAL UP TO ROUNDING"):
+        assert_same_training(*paths)
+
+
+FAULTS = {
+    "tanh": {"activation": "tanh"},
+    "leaky": {"activation": "leaky"},
+    "no L1": {"lamda": 0.0},
+    "L2": {"decay": 0.01},
+    "buffers": {"dtype": torch.float64, "bad_buffers": True},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("lr", [1e-5, 1e-4, 1e-2])
+def test_a_fault_that_is_small_beside_the_weights_is_no_rounding(pair, lr, fault):
+    """tanh for ReLU at η = 1e-5 moves a weight by less than 64 ULPs, and is most of an update."""
+    found = compare(*pair(lr, **fault), allow_rounding=True)
+
+    assert ("different", 1) == (found.verdict, found.exit_status)
+    assert "no bug" not in found.report
+
+
+def test_rounding_that_hides_faults_is_no_proof(pair):
+    """At η = 1e-7 a step is smaller than the rounding of a weight: that is said, and not that there is no bug."""
+    found = compare(*pair(1e-7, dtype=torch.float64), allow_rounding=True)
+
+    assert ("different", 1) == (found.verdict, found.exit_status)
+    assert "cannot be told from it" in found.report
+    assert "no bug" not in found.report
+
+
+def test_a_tolerance_in_ulps_that_hides_a_fault_proves_nothing(tmp_path):
+    """16 ULPs pass LeakyReLU for ReLU at η = 5e-5; their share of an update is said, and the exit status is 3."""
+    few = {"updates": 2, "recorded": "W"}
+    one = train(tmp_path / "one.npz", 5e-5, **few)
+    found = compare(one, train(tmp_path / "other.npz", 5e-5, activation="leaky", **few), ulps=16)
+
+    assert ("nothing proved", 3) == (found.verdict, found.exit_status)
+    assert "16 ULPs are" in found.headline
+    assert "% of an update" in found.headline
+
+
+def test_rounding_up_to_the_end(pair, tmp_path):
+    """A run that ended early is not equal up to rounding, unless that is enough."""
+    one = train(tmp_path / "one.npz", 0.01)
+    short = train(tmp_path / "short.npz", 0.01, dtype=torch.float64, updates=40)
+
+    assert ("nothing proved", 3) == (compare(one, short).verdict, compare(one, short, allow_rounding=True).exit_status)
+    assert 0 == compare(one, short, allow_rounding=True, partial=True).exit_status
+
+
+def test_the_result_file_says_the_verdict(pair):
+    """Beside what it said before."""
+    result = compare(*pair(0.01, lamda=0.0)).to_json()
+
+    assert ["verdict", "exit_status", "not_compared", "explanations", "comparison", "diagnosis"] == list(result)
+    assert ("different", 1, []) == (result["verdict"], result["exit_status"], result["not_compared"])
+    assert all(["name", "number", "holds", "sentence"] == list(e) for e in result["explanations"])
