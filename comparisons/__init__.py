@@ -64,8 +64,10 @@ agreement/                  do two runs agree?
     blocks.py               the one comparison of two runs: after which update do they first differ?
     free_run.py             both sides on their own, compared after every update
     lockstep.py             the candidate restarted from the reference's parameters before every update
-    ties.py                 what a rounding tie is, and how near a run came to one
+    controls.py             would a wrong L1 have been seen?
+    ties.py                 what a rounding tie is, how near a run came to one, and which differences one explains
     tolerances.py           how far rounding alone can take float64 and float32 apart in one update
+    rounding_errors.py      arithmetic with the rounding error of every value
     columns.py              the columns of two traces, row beside row
     digests.py              states and items for which no row was written
     beside.py               gradients, what optimizers remember, buffers

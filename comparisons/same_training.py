@@ -24,7 +24,7 @@ from comparisons.diagnosis.lamda_effect import lamda_acts
 from comparisons.diagnosis.rounding import rounding
 from comparisons.diagnosis.search import Diagnosis, diagnose
 from comparisons.recorders.plain import Recorder
-from comparisons.runs.experiment_file import stated
+from comparisons.runs.experiment_file import affordable, stated
 from comparisons.runs.names import ArraysByName, Names, Pair, as_state, line_up
 from comparisons.runs.trace import Column, Trace, open_trace, shown
 from reference.data import Dataset
@@ -176,6 +176,8 @@ def finding_of(reference: Trace, candidate: Trace, asked: Asked, again: str, not
             experiment, data = stated(reference)
         except InputError as error:
             comparison = replace(comparison, notes=[*comparison.notes, f"{shown(error)}; it is not used"])
+    if experiment and data and not affordable(experiment, data, reference):
+        data = None
     evidence = gather(comparison, experiment, data)
     why: tuple[Evidence | None, Diagnosis | None] = (None, None)
     left = None

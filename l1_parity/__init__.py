@@ -15,8 +15,8 @@ MODULES = {
     "compare": "comparisons.same_training",
     "open_trace": "comparisons.runs.trace",
     "record": "comparisons.recorders.pytorch",
-    "sparsity": "torch_impl.l1",
-    "split_parameters": "torch_impl.l1",
+    "sparsity": "torch_impl.groups",
+    "split_parameters": "torch_impl.groups",
     "translate_lamda": "comparisons.lamda.translation",
     "with_penalty": "torch_impl.l1",
 }

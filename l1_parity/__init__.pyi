@@ -10,8 +10,8 @@ from comparisons.same_training import assert_same_training as assert_same_traini
 from comparisons.same_training import compare as compare
 from reference.errors import InputError as InputError
 from reference.experiment import Experiment as Experiment
+from torch_impl.groups import sparsity as sparsity
+from torch_impl.groups import split_parameters as split_parameters
 from torch_impl.l1 import STYLES as STYLES
 from torch_impl.l1 import attach as attach
-from torch_impl.l1 import sparsity as sparsity
-from torch_impl.l1 import split_parameters as split_parameters
 from torch_impl.l1 import with_penalty as with_penalty

@@ -9,8 +9,10 @@ def main() -> int:
     """Run a command; a project that hides this package's modules is one line on stderr and exit status 2."""
     try:
         program = load("comparisons.__main__")
+    except KeyboardInterrupt:
+        return 130
     except ImportError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr or sys.stdout)
         return 2
     return program.main("l1-parity")
 

@@ -3,8 +3,11 @@
 Every project that has l1-parity installed loads this module: it imports nothing that pytest has not loaded already.
 """
 
+import os
 import sys
+import warnings
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,46 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             raise pytest.UsageError(f"--parity-report: {error}") from None
 
 
+REPORTS = pytest.StashKey[Path]()  # the folder, as long as it can be used
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before any test runs, a folder that cannot be used is one warning; then nothing is written."""
+    config = session.config
+    if not (named := config.getoption("--parity-report")):
+        return
+    config.stash[REPORTS] = folder = config.invocation_params.dir / named  # tests may change the current folder
+    try:
+        check_reports(folder)
+    except ImportError:  # refused when all is collected
+        pass
+    except Exception as error:
+        give_up(config, error, silently=hasattr(config, "workerinput"))  # the process that started it says it
+
+
+def check_reports(folder: Path) -> None:
+    """Raise InputError unless the folder is there, or can be made, and can be written to."""
+    from l1_parity.own_packages import load
+
+    targets = load("comparisons.runs.targets")
+    with targets.writing(folder):
+        while not os.path.lexists(folder.parent):
+            folder = folder.parent
+    targets.check_folder(folder)
+
+
+def give_up(config: pytest.Config, error: Exception, silently: bool = False) -> None:
+    """Write nothing more, and say why in one warning; raised, -W error would make an internal error of it."""
+    del config.stash[REPORTS]
+    if silently:
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.warn(f"--parity-report: {error}; no reports are written", pytest.PytestWarning, stacklevel=1)
+    said = {"warning_message": caught[0], "when": "config", "nodeid": "", "location": None}
+    config.hook.pytest_warning_recorded.call_historic(kwargs=said)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -37,10 +80,13 @@ def pytest_runtest_makereport(
     report = yield
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, failure()):
-        finding = error.finding
-        item.user_properties.extend(properties(finding))
-        if folder := item.config.getoption("--parity-report"):
-            write(Path(folder), item.nodeid, finding)
+        with suppress(Exception):  # of a finding of another kind: what the test says is not changed by it
+            item.user_properties.extend(properties(error.finding))
+        if folder := item.config.stash.get(REPORTS, None):
+            try:
+                write(folder, item.nodeid, error.finding)
+            except Exception as fault:
+                give_up(item.config, fault)
     return report
 
 
@@ -78,8 +124,9 @@ def properties(finding: Any) -> list[tuple[str, object]]:
     ]
 
 
+MARK = '<meta name="generator" content="l1-parity pytest">'  # a page with it may be replaced
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<html lang="en"><meta charset="utf-8">{mark}<meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>:root {{ color-scheme: light dark }} body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
 font: 1rem/1.5 system-ui }} pre {{ white-space: pre-wrap; font: .9rem/1.5 ui-monospace, monospace }}</style>
 <h1>{title}</h1>
@@ -89,14 +136,28 @@ font: 1rem/1.5 system-ui }} pre {{ white-space: pre-wrap; font: .9rem/1.5 ui-mon
 
 
 def write(folder: Path, test: str, finding: Any) -> None:
-    """One page and one result file, named after the test; those of an earlier failure of the test are replaced."""
+    """One page and one result file, named after the test; those of an earlier failure of the test are replaced.
+
+    Raises InputError where they cannot be written, or a file of that name is the user's.
+    """
     import html
+
+    from comparisons.runs import targets
+
+    with targets.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    name = name_of(test)
+    page = PAGE.format(mark=MARK, title=html.escape(test), report=html.escape(finding.report))
+    keep = targets.json_writer(folder / f"{name}.json", "pytest")
+    target = targets.check_target(folder / f"{name}.html", lambda head: MARK.encode() in head, "page of this plugin")
+    targets.write(target, page.encode(errors="backslashreplace"))
+    keep(finding.to_json())
+
+
+def name_of(test: str) -> str:
+    """A file name that no other test has, on any file system: the test's readable part, and a digest of all of it."""
+    import hashlib
     import re
 
-    from comparisons.runs.files import write_json
-
-    folder.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^\w.-]+", "-", test).strip("-.")[:150]
-    page = PAGE.format(title=html.escape(test), report=html.escape(finding.report))
-    (folder / f"{name}.html").write_text(page, encoding="utf-8")
-    write_json(folder / f"{name}.json", finding.to_json())
+    digest = hashlib.sha256(test.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{re.sub(r'[^A-Za-z0-9_.]+', '-', test).strip('-.')[:150]}-{digest}"

@@ -5,7 +5,7 @@ Nothing here is under test: it checks numbers and hands out arrays. The mathemat
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from html import escape
 from itertools import pairwise
@@ -58,6 +58,11 @@ SCHEDULES: dict[str, Callable[[int], float]] = {
 
 INITIAL_LIMIT = 0.01  # the article draws its initial weights and biases from (−0.01, 0.01)
 
+# What nobody trains: a thousand million epochs of the article's 200 items take 100 days, 100 million parameters
+# gigabytes, and an hour to draw.
+MOST_EPOCHS = 10**9
+MOST_PARAMETERS = 10**8
+
 Name = TypeVar("Name")
 Row = TypeVar("Row")
 
@@ -100,6 +105,9 @@ class Experiment:
         require(0 < self.lr < math.inf, f"lr must be a finite number > 0; got {self.lr}")
         require(0 <= self.lamda < math.inf, f"lamda must be a finite number >= 0; got {self.lamda}")
         require(0 <= self.l2 < math.inf, f"l2 must be a finite number >= 0; got {self.l2}")
+        most, made = f"sizes must make a network of at most {MOST_PARAMETERS:,} parameters", parameters_of(self.sizes)
+        require(made <= MOST_PARAMETERS, f"{most}; {'-'.join(map(str, self.sizes))} make {made:,}")
+        require(self.epochs <= MOST_EPOCHS, f"epochs must be at most {MOST_EPOCHS:,}; got {self.epochs}")
         for name, least in (("seed", 0), ("epochs", 0), ("batch_size", 1)):
             value = getattr(self, name)
             require(value >= least, f"{name} must be a whole number >= {least}; got {value}")
@@ -118,6 +126,11 @@ class Experiment:
     def dtype(self) -> type[np.floating]:
         """The floating-point type in which the experiment computes."""
         return DTYPES[self.precision]
+
+
+def parameters_of(sizes: Sequence[int]) -> int:
+    """Σ m n + n: the weights and biases of a network with these units."""
+    return sum(m * n + n for m, n in pairwise(sizes))
 
 
 def rates(experiment: Experiment, updates: int) -> tuple[float, float]:

@@ -13,7 +13,6 @@ import numpy as np
 Array = np.ndarray | float  # an array, or 0.0 before the first update
 Stepped = tuple[np.ndarray, tuple[Any, ...]]
 OptimizerStep = Callable[..., Stepped]  # (w, g, η, β, *memory) -> v, memory
-Sensitivity = Callable[[float, float, tuple[Any, ...]], np.ndarray | float]  # (η, β, memory after the update)
 
 
 class Optimizer(NamedTuple):
@@ -26,7 +25,6 @@ class Optimizer(NamedTuple):
     has_beta: bool = True  # is β used?
     accumulates: bool = False  # does a constant gradient count 1 / (1 − β) times in the long run?
     normalises: bool = False  # does it divide the size of a gradient out?
-    sensitivity: Sensitivity = lambda lr, beta, memory: lr  # by how much errors of 1 in all gradients can move a weight
     # why no λ after the step has the effect of λ in the gradient; {through} and {past} stand for the two styles
     obstacle: str = ""
     obstacle_to_reduction: str = ""  # why a sum over the batch is not exactly a mean with other numbers
@@ -69,12 +67,6 @@ def adam(w: np.ndarray, g: np.ndarray, lr: float, beta: float, m: Array = 0.0, s
     return w - lr * m_hat / (np.sqrt(s_hat) + EPSILON), (m, s, t)
 
 
-def through_adam(lr: float, beta: float, memory: tuple[Any, ...]) -> np.ndarray:
-    """5 η / (√ŝ + ε): an error of g enters m̂ and √ŝ with factors ≤ 1, and |m̂| / √ŝ < 4 multiplies the latter."""
-    _m, s, t = memory
-    return 5 * lr / (np.sqrt(s / (1 - BETA_2**t)) + EPSILON)
-
-
 OPTIMIZERS = {
     "sgd": Optimizer(sgd, formula="v = w − η g", about="β is not used.", remembers=False, has_beta=False),
     "momentum": Optimizer(
@@ -82,14 +74,12 @@ OPTIMIZERS = {
         formula="m⁺ = β m + g,  v = w − η m⁺,  m₀ = 0",
         about="Heavy ball as in torch.optim.SGD: a constant g counts 1 / (1 − β) times in the long run.",
         accumulates=True,
-        sensitivity=lambda lr, beta, memory: lr / (1 - beta),  # with the roundings of m, which is so much larger
     ),
     "adam": Optimizer(
         adam,
         formula="m⁺ = β m + (1 − β) g,  s⁺ = β₂ s + (1 − β₂) g²,  v = w − η m̂ / (√ŝ + ε)",
         about="m̂ = m⁺ / (1 − βᵗ), ŝ = s⁺ / (1 − β₂ᵗ) in the t-th update. AdamW without weight decay is the same.",
         normalises=True,
-        sensitivity=through_adam,
         obstacle="Adam divides what {through} puts into the gradient by √ŝ, another number for every weight and every"
         " update, while {past} acts after that: without a data gradient {through} moves a weight by η, whatever λ is",
         obstacle_to_reduction="Adam divides the size of the gradient out, except for the ε that is added to √ŝ",

@@ -92,7 +92,7 @@ class Twins:
             p.detach().view(-1)[::7] = 0  # some exact zeros
         self.twin = copy.deepcopy(self.model)
         self.optimizer, self.twin_optimizer = self.optimize(self.model), self.optimize(self.twin)
-        self.attached = attach(STYLES[style], self.optimizer)
+        self.attached = attach_where_it_acts(style, self.optimizer)
         self.memory = {}
 
     def optimize(self, model):
@@ -108,7 +108,7 @@ class Twins:
     def closure(self):
         """The gradients of the model, as a user writes it."""
         self.optimizer.zero_grad()
-        loss = with_penalty(self.data_loss(self.model), STYLES[self.style], self.optimizer)
+        loss = with_penalty(self.data_loss(self.model), self.style, self.optimizer)
         loss.backward()
         return loss
 
@@ -154,7 +154,14 @@ def same_bits(p, q):
     return (p.dtype, p.shape, p.tobytes()) == (q.dtype, q.shape, q.tobytes()) and np.isfinite(p).all()
 
 
-def single(*values, lamda=0.01, lr=0.05):
-    """A vector of weights with lamda, and plain SGD."""
+def attach_where_it_acts(style, optimizer):
+    """The hooks of a style, or None of one that acts in the loss."""
+    return None if style in IN_LOSS else attach(style, optimizer)
+
+
+def single(*values, style="penalty", lamda=0.01, lr=0.05):
+    """A vector of weights with lamda, and plain SGD with the style, if that acts around its step."""
     w = nn.Parameter(torch.tensor(values, dtype=torch.float64))
-    return w, torch.optim.SGD([{"params": [w], "lamda": lamda}], lr=lr)
+    optimizer = torch.optim.SGD([{"params": [w], "lamda": lamda}], lr=lr)
+    attach_where_it_acts(style, optimizer)
+    return w, optimizer

@@ -132,7 +132,7 @@ def test_torch_impl_loads_none_of_the_references_mathematics(checkout):
     names = loaded(checkout, "torch_impl.train")
 
     assert {"torch_impl.l1", "torch_impl.network", "torch_impl.rounding"} <= set(names)
-    assert ["reference", "reference.data", "reference.errors", "reference.experiment"] == [
+    assert ["reference", "reference.data", "reference.errors", "reference.experiment", "reference.files"] == [
         name for name in names if name.startswith("reference")
     ]
 

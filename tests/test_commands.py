@@ -18,11 +18,12 @@ import torch_impl.train
 from comparisons.agreement.bits import FirstDifference
 from comparisons.agreement.free_run import Agreement
 from comparisons.agreement.ties import RoundingTie
-from comparisons.runs.files import write_json
+from comparisons.runs.targets import json_writer
 from comparisons.studies import parity
 from comparisons.studies.styles import NetworkSummary
 from comparisons.tables.parity import entry as entry_of
 from comparisons.tables.parity import print_table, status, to_json
+from comparisons.tables.terminal import console, new_table
 from reference.experiment import Experiment
 from reference.l1 import STYLES
 
@@ -161,7 +162,7 @@ def test_nan_in_a_result_file_is_text(data, monkeypatch, tmp_path):
     right = torch_impl.train.train
     monkeypatch.setattr(torch_impl.train, "train", nan)
     results = [parity.free_run(parity.ParityCheck(Experiment(epochs=1), data), lambda _n: None)]
-    write_json(tmp_path / "r.json", to_json(results))
+    json_writer(tmp_path / "r.json", "parity")(to_json(results))
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -200,21 +201,6 @@ def test_a_rounding_tie_on_the_way(data, capsys, differing, tie, expected, words
     assert f"{1 - expected} of 1 runs agree bit for bit, after every update" in out
     assert ("but for a rounding tie in 1, equal again at the end" in out) == (expected == 0)
     assert (5, tie and vars(tie)) == (entry["updates_apart"], entry["rounding_tie"])
-
-
-@pytest.mark.parametrize(
-    ("content", "status"), [("", 0), ('{"experiments": []}', 0), ("mine", 2), ('{"rows": []}', 2), ("7", 2)]
-)
-def test_a_file_of_the_user_is_not_overwritten(run, tmp_path, content, status):
-    """--json replaces an empty file and an earlier result of the same command, and nothing else."""
-    path = tmp_path / "r.json"
-    path.write_text(content)
-    found, _, err = run(*QUICK, "--json", path)
-
-    assert status == found
-    if status:
-        assert f"error: --json {path}: the file exists and is no result of this command; it is left as it is\n" == err
-        assert content == path.read_text()
 
 
 def test_as_a_program():
@@ -296,3 +282,16 @@ def test_no_interrupt_leaves_a_lock_locked():
     )
 
     assert (130, b"", b"") == (program.returncode, program.stdout, program.stderr)
+
+
+def test_a_table_shows_control_characters_and_markup_as_text(capsys):
+    """Whatever a name has in it: it steers no terminal, is no colour and no picture."""
+    table = new_table(["na[red]me of what is in this column"], [])
+    table.add_row("a\x1b[2J [bold]b :smile: \u202e")
+    out = console()
+    out.print(table)
+    out.print("c\x1b[0m [/]\nd")
+
+    assert ["na[red]me of what is in this column", r"a\x1b[2J [bold]b :smile: \u202e", r"c\x1b[0m [/]", "d"] == [
+        line.rstrip() for line in capsys.readouterr().out.splitlines()
+    ]

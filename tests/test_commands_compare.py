@@ -252,6 +252,29 @@ def test_what_a_header_says_does_not_steer_the_terminal(run, folder):
     assert all(sign.isprintable() for sign in out if sign != "\n")
 
 
+def test_what_a_header_says_is_not_trained(run, folder):
+    """Three states up to update 10⁸ of 10⁹ epochs, and a network that was not recorded: nothing of it is begun."""
+    states = {"W1": np.ones((3, 10, 8)), "b1": np.ones((3, 8)), "W2": np.ones((3, 8, 4)), "b2": np.ones((3, 4))}
+    said = {"lr": 0.01, "lamda": 0.001, "style": "penalty", "data": "the article's data", "epochs": 10**9}
+    for name, number in (("one", 10**8), ("other", 10**8 - 1)):
+        moved = {key: w * np.arange(3.0).reshape(3, *[1] * (w.ndim - 1)) for key, w in states.items()}
+        header = json.dumps({"experiment": {**said, "seed": number}})
+        np.savez(folder / f"{name}.npz", header=header, updates=[0, number - 1, 10**8 + 1], **moved)
+    np.savez(
+        folder / "wide.npz",
+        header=json.dumps({"experiment": {**said, "sizes": [10, 10**6, 4]}}),
+        **states,
+        updates=[0, 1, 2],
+    )
+    too_little = "too little is recorded for its experiment"
+
+    assert run("compare", "one.npz", "other.npz")[0] in (0, 1, 3)
+    for name in ("one", "wide"):
+        status, out, err = run("diagnose", f"{name}.npz")
+        assert (2, "", 1) == (status, out, err.count("\n"))
+        assert too_little in err or "does not say which experiment" in err
+
+
 def test_saved_runs_can_be_compared(run, folder):
     """Both sides of every experiment of a matrix; they are not overwritten."""
     command = ["parity", "--epochs", "1", "--style", "none", "--style", "proximal", "--save", "new"]

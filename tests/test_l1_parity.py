@@ -23,10 +23,11 @@ EXPORTS = {
     "reference.experiment": ["Experiment"],
     "reference.errors": ["InputError"],
     "comparisons.recorders.pytorch": ["record"],
-    "torch_impl.l1": ["STYLES", "attach", "sparsity", "split_parameters", "with_penalty"],
+    "torch_impl.groups": ["sparsity", "split_parameters"],
+    "torch_impl.l1": ["STYLES", "attach", "with_penalty"],
 }
 NAMES = [(module, name) for module, names in EXPORTS.items() for name in names]
-WITH_TORCH = EXPORTS["comparisons.recorders.pytorch"] + EXPORTS["torch_impl.l1"]
+WITH_TORCH = EXPORTS["comparisons.recorders.pytorch"] + EXPORTS["torch_impl.groups"] + EXPORTS["torch_impl.l1"]
 WITHOUT_TORCH = [name for _, name in NAMES if name not in WITH_TORCH]
 
 

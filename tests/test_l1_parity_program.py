@@ -14,7 +14,7 @@ from comparisons.__main__ import COMMANDS, main
 from comparisons.commands.report import lasting
 from comparisons.report.files import MAKER
 from comparisons.report.pictures import NAMES
-from comparisons.runs.files import write_json
+from comparisons.runs.targets import json_writer
 from comparisons.studies import article, article_words
 
 ROOT = Path(__file__).parents[1]
@@ -102,7 +102,7 @@ def test_help_loads_no_command(run):
 def small_results(tmp_path):
     """A folder with the article's rows after one epoch, the documentation's styles, and a drawing for each figure."""
     rows = [article.train_row(lasting(row, 1), lambda _updates: None) for row in article.ROWS]
-    write_json(tmp_path / "article.json", article_words.to_json(rows))
+    json_writer(tmp_path / "article.json", "article")(article_words.to_json(rows))
     shutil.copy(ROOT / "docs" / "results" / "styles.json", tmp_path)
     for name in NAMES:
         (tmp_path / f"{name}.svg").write_text(f'<svg xmlns="http://www.w3.org/2000/svg"><!-- {MAKER} --></svg>')

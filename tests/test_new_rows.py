@@ -54,7 +54,6 @@ def new_rows(monkeypatch):
             formula=first_line(nesterov),
             about="Nesterov.",
             accumulates=True,
-            sensitivity=reference.optimizers.OPTIMIZERS["momentum"].sensitivity,
         ),
     )
     monkeypatch.setitem(

@@ -1,6 +1,9 @@
 """The article's data, and files."""
 
+import io
+import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +141,43 @@ def test_good_csv_is_read(tmp_path):
     path.write_text(GOOD)
 
     assert 5 == len(load(path).x_train) + len(load(path).x_test)
+
+
+def labels(path):
+    """A class for every item: one-hot they would be 20 GB."""
+    path.write_text("a,b\n" + "".join(f"0,{i}\n" for i in range(50_000)))
+
+
+def promise(path):
+    """A shape of 8 TB, and nothing of it."""
+    np.savez(path, t=np.arange(3))
+    with zipfile.ZipFile(path, "a") as file:
+        head = io.BytesIO()
+        np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)})
+        file.writestr("x.npy", head.getvalue())
+
+
+COSTLY = {
+    "labels.csv": (labels, "are too many; at most 1,000,000 items and 50,000,000 numbers are allowed"),
+    "digits.csv": (lambda path: path.write_text(f"a,b\n{'9' * 400},1\n"), "a finite number is needed; got '9999"),
+    "promise.npz": (promise, "x.npy is damaged: its size is not that of the shape (1000000, 1000000)"),
+    "classes.npz": (lambda path: np.savez(path, x=np.zeros((30_000, 1)), t=np.arange(30_000)), "are too many"),
+    "bomb.npz": (
+        lambda path: np.savez_compressed(path, x=np.zeros((1_000, 60_000), np.uint8), t=np.arange(1_000)),
+        "are too many",
+    ),
+    "pipe.csv": (os.mkfifo, "is no regular file, but a pipe, a device or a socket"),
+    "device.npz": (lambda path: path.symlink_to("/dev/zero"), "is no regular file"),
+    "steering.csv": (lambda path: path.write_text("a\x1b[2J,b\nx\u202e,1\n"), r"column a\x1b[2J: a finite number"),
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_data_that_costs_or_steers_is_refused(tmp_path, name):
+    """One line, without control characters; nothing is allocated that the file does not have."""
+    make, message = COSTLY[name]
+    make(tmp_path / name)
+    with pytest.raises(InputError, match=re.escape(message)) as refused:
+        load(tmp_path / name)
+
+    assert str(refused.value).isprintable()

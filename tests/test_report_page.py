@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import os
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -21,10 +22,10 @@ import reference.optimizers
 from comparisons.agreement.bits import FirstDifference
 from comparisons.commands.report import lasting
 from comparisons.report import figures, page
-from comparisons.report.files import Results
+from comparisons.report.files import Results, is_figure
 from comparisons.report.formulas import clauses, mathml
 from comparisons.report.pictures import NAMES, inline
-from comparisons.runs.files import finite
+from comparisons.runs.targets import finite
 from comparisons.studies import article as article_study
 from comparisons.studies import article_words, parallel, styles, styles_words
 from comparisons.studies.styles_words import sentences
@@ -520,3 +521,74 @@ def test_a_missing_library_is_one_line_and_exit_2(run, results, monkeypatch, lib
     monkeypatch.setitem(sys.modules, library, None)
 
     assert (2, "", f"error: {words}: {INSTALL}\n") == run("--out", "new", *options)
+
+
+STRANGE = {
+    "a program": ("</svg>", "<script>x()</script></svg>"),
+    "a handler": ("<svg ", '<svg onload="x()" '),
+    "HTML": ("</svg>", "<foreignObject><p>x</p></foreignObject></svg>"),
+    "an image": ("</svg>", '<image xlink:href="http://x.org/a.png"/></svg>'),
+    "an image in it": ("</svg>", '<image xlink:href="data:image/png;base64,AA"/></svg>'),
+    "a link": ("</svg>", '<a xlink:href="javascript:x()"><g/></a></svg>'),
+    "a use of elsewhere": ("</svg>", '<use xlink:href="http://x.org/a.svg#b"/></svg>'),
+    "an animation": ("</svg>", '<animate attributeName="x" to="1"/></svg>'),
+    "a set": ("</svg>", '<set attributeName="onload" to="x()"/></svg>'),
+    "an import": ("*{", "@import url(http://x.org/a.css); *{"),
+    "a sheet for the page": ("*{", "a, body{display: none} *{"),
+    "a fill of elsewhere": ("</svg>", '<g style="fill: url(http://x.org/#a)"/></svg>'),
+    "a style over the page": ("<svg ", '<svg style="position: fixed" '),
+    "an entity": ("<svg ", '<!DOCTYPE svg [<!ENTITY a "b">]><svg '),
+    "another name space": ("</svg>", '<h:iframe xmlns:h="http://www.w3.org/1999/xhtml"/></svg>'),
+    "depth": ("</svg>", f"{'<g>' * 5000}{'</g>' * 5000}</svg>"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), STRANGE.values(), ids=STRANGE)
+def test_a_figure_with_more_than_a_drawing_is_refused(svg, old, new):
+    """What the figures do not have is not shown: a list of what they have decides; twin: the figure itself."""
+    plain = svg[svg.index("<svg ") :]
+
+    assert is_figure(svg)
+    assert is_figure(plain)
+    assert not is_figure(plain.replace(old, new, 1) if old != "</svg>" else new.join(plain.rsplit(old, 1)))
+
+
+HOSTILE_RESULTS = {
+    "400 digits": lambda a: a["rows"][0]["torch"].update(zeros=10**400),
+    "1e400": lambda a: a["rows"][0]["numpy"].update(sum_abs=float("inf")),
+    "true": lambda a: a["rows"][0]["numpy"].update(train=True),
+}
+
+
+@pytest.mark.parametrize("spoil", HOSTILE_RESULTS.values(), ids=HOSTILE_RESULTS)
+def test_numbers_that_no_result_has_are_refused(run, results, tmp_path, spoil):
+    """One line, and no page."""
+    ill = json.loads((results / "article.json").read_text())
+    spoil(ill)
+    (results / "article.json").write_text(json.dumps(ill))
+    status, out, err = run("--results", results, "--out", tmp_path / "new")
+
+    assert (2, "", 1) == (status, out, err.count("\n"))
+    assert "is no result of `article`" in err
+
+
+def test_no_depth_and_no_pipe_stops_a_page(run, results, tmp_path):
+    """JSON that is nested too deep, and a pipe in place of a file: one line each."""
+    for make, words in (
+        (lambda path: path.write_text("[" * 100_000), "is no JSON"),
+        (os.mkfifo, "is no regular file"),
+    ):
+        (results / "article.json").unlink()
+        make(results / "article.json")
+        status, out, err = run("--results", results, "--out", tmp_path)
+
+        assert (2, "", 1) == (status, out, err.count("\n"))
+        assert words in err
+
+
+def test_control_characters_are_shown_as_text(article, html_of):
+    """No text of a file turns the page's direction, or cannot be encoded."""
+    ill = copy.deepcopy(article)
+    ill["rows"].append({**ill["rows"][0], "loss": "\u202e\ud800\x1b"})
+
+    assert r"\u202e\ud800\x1b" in html_of(ill)

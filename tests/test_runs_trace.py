@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import comparisons.runs.trace
+import reference.files
 from comparisons.recorders.plain import Recorder
 from comparisons.runs.journal import journals
 from comparisons.runs.trace import digest, open_trace
@@ -400,7 +401,7 @@ def test_an_array_twice(tmp_path):
 
 def test_too_many_arrays(tmp_path, monkeypatch):
     """More than any network has."""
-    monkeypatch.setattr(comparisons.runs.trace, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(reference.files, "MOST_ARRAYS", 2)
     with pytest.raises(InputError, match="has 3 arrays; at most 2 are allowed"):
         open_trace(write(tmp_path / "t.npz"))
 
@@ -448,3 +449,110 @@ def test_a_damaged_trace_is_read_or_refused(tmp_path, where, what, cut):
 
     assert kinds <= {"f", "i", "u"}
     assert "\n" not in refused
+
+
+# --- what would cost more than the file is worth ----------------------------------------------------------------------
+
+
+def packed(path, method, content, size):
+    """A trace with one more member, whose method of packing and unpacked size are as it says."""
+    write(path, {"V.npy": content})
+    with zipfile.ZipFile(path) as file:
+        local, listed = file.getinfo("V.npy").header_offset, path.read_bytes().rfind(b"PK\1\2")
+    raw = bytearray(path.read_bytes())
+    for start in (local, listed + 2):
+        raw[start + 8 : start + 10] = method.to_bytes(2, "little")
+        raw[start + 22 : start + 26] = size.to_bytes(4, "little")
+    path.write_bytes(raw)
+
+
+def of_header(text):
+    """A trace with this text as its header."""
+    return lambda path: write(path, header=text)
+
+
+def of_journals(columns):
+    """What a crash leaves, with these columns of rows."""
+
+    def make(path):
+        for journal in journals(path):
+            journal.write_text(json.dumps({"header": {}, "columns": columns}) + "\n" + "x" * 64)
+
+    return make
+
+
+def inflating(path):
+    """Three rows of 80 MB, of which a few bytes are not 0, in a file of 1.5 MB."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        file.writestr("updates.npy", npy(np.arange(3)))
+        with file.open("W.npy", "w") as member:
+            member.write(header_of((3, 10_000_000)))
+            for number in range(60):
+                member.write(np.random.default_rng(number).bytes(8_000) + bytes(4_000_000 - 8_000))
+
+
+STATED = '{"experiment": {"lr": 0.01, "lamda": 0.001, "style": "penalty", %s}}'
+COSTLY = {
+    "epochs": (of_header(STATED % '"epochs": 1000000000000'), "1,000,000,000,000 epochs; at most 1,000,000,000"),
+    "sizes": (of_header(STATED % '"sizes": [10, 1000000000, 4]'), "a network of 15,000,000,004 parameters"),
+    "400 digits": (of_header(STATED % f'"seed": {"9" * 400}'), "its header has endless numbers"),
+    "5000 digits": (of_header(STATED % f'"seed": {"9" * 5000}'), "is no trace that can be read"),
+    "depth": (of_header(STATED % f'"seed": {"[" * 500}{"]" * 500}'), "nested more than 50 deep"),
+    "updates": (lambda path: write(path, updates=np.array([0, 1, 10**12])), "goes up to 1,000,000,000,000; at most"),
+    "rows": (inflating, "a row of all arrays would unpack to 80,000,008 bytes|W would unpack to"),
+    "one large row": (
+        lambda path: np.savez_compressed(path, updates=np.arange(1), W=np.arange(5e6)[None] % 999),
+        "a row of all arrays would unpack to 40,000,008 bytes; at most 33,554,432",
+    ),
+    "text that is not there": (
+        lambda path: write_parts(path, {"header.npy": header_of((), "<U10")}),
+        "header is damaged",
+    ),
+    "bz2": (lambda path: packed(path, 12, b"BZh9", 80), "V.npy is packed as np.savez does not pack"),
+    "lzma": (lambda path: packed(path, 14, b"damaged", 80), "V.npy is packed as"),
+    "an unknown method": (lambda path: packed(path, 99, b"damaged", 80), "V.npy is packed as"),
+    "damaged deflate": (lambda path: packed(path, 8, b"damaged", 80), "is no trace that can be read"),
+    "a pipe": (os.mkfifo, "is no regular file, but a pipe, a device or a socket"),
+    "a device": (lambda path: path.symlink_to("/dev/zero"), "is no regular file"),
+    "a folder": (Path.mkdir, "Is a directory"),
+    "a long name": (None, "File name too long"),
+    "journals of 0 bytes": (of_journals([["W", "<f8", [0]]]), "is no journal of a trace"),
+    "journals of 100,000 axes": (of_journals([["W", "<f8", [1] * 100_000]]), "is no journal of a trace"),
+}
+
+
+def write_parts(path, parts):
+    """A zip file of these members and a parameter."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in {"updates.npy": npy(np.arange(3)), "W.npy": npy(np.ones((3, 2))), **parts}.items():
+            file.writestr(name, content)
+
+
+def test_what_costs_is_not_believed(tmp_path):
+    """Every file is one line, without control characters; all of them together take seconds and little memory."""
+    began, most = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number, (name, (make, message)) in enumerate(COSTLY.items()):
+        path = tmp_path / (f"{number}.npz" if make else "x" * 300)
+        if make:
+            make(path)
+        with pytest.raises(InputError, match=message) as refused:
+            open_trace(path)
+        assert str(refused.value).isprintable(), name
+
+    assert time.monotonic() - began < 60
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most) / 2**20 < 1  # KiB, of 1 GiB
+
+
+def test_a_damaged_end_of_a_packed_column_is_found(tmp_path):
+    """Every value was read, and only then the check sum is known; twin: the file as it was."""
+    path = tmp_path / "t.npz"
+    np.savez_compressed(path, updates=np.arange(3), W=np.ones((3, 2)))
+    assert 6 == open_trace(path).read("W").sum()
+    with zipfile.ZipFile(path) as file:
+        start = file.getinfo("W.npy").header_offset
+    raw, listed = bytearray(path.read_bytes()), path.read_bytes().rfind(b"PK\1\2")
+    raw[start + 14] ^= 1
+    raw[listed + 16] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match="Bad CRC-32"):
+        open_trace(path).read("W")

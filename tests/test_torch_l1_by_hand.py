@@ -28,8 +28,7 @@ def test_every_style_is_worked_by_hand():
 @pytest.mark.parametrize(("style", "expected"), ARTICLE.items(), ids=ARTICLE)
 def test_worked_example_of_the_article(style, expected):
     """w = 8, g = 9, η = 0.05, λ = 0.01: 7.5495 by the penalty, 7.5400 by tack-on."""
-    w, optimizer = single(8.0)
-    attach(STYLES[style], optimizer)
+    w, optimizer = single(8.0, style=style)
     with_penalty(9 * w.sum(), STYLES[style], optimizer).backward()
     optimizer.step()
 
@@ -42,8 +41,7 @@ def test_worked_example_of_the_article(style, expected):
 )
 def test_the_sign_before_the_step_or_after_it(style, expected):
     """w = 0.01 steps to −0.04. With η = 0.1, λ = 0.02, the sign before leads on, the sign after leads back."""
-    w, optimizer = single(0.01, lamda=0.02, lr=0.1)
-    attach(STYLES[style], optimizer)
+    w, optimizer = single(0.01, lamda=0.02, lr=0.1, style=style)
     w.grad = torch.tensor([0.5], dtype=torch.float64)
     optimizer.step()
 
@@ -53,8 +51,7 @@ def test_the_sign_before_the_step_or_after_it(style, expected):
 @pytest.mark.parametrize("style", STYLES)
 def test_an_exact_zero_has_no_sign(style):
     """A weight that is 0 and has no data gradient stays 0, and not −0."""
-    w, optimizer = single(0.0, 0.0, lamda=0.5)
-    attach(STYLES[style], optimizer)
+    w, optimizer = single(0.0, 0.0, lamda=0.5, style=style)
     for _ in range(2):
         optimizer.zero_grad()
         with_penalty((0 * w).sum(), STYLES[style], optimizer).backward()
@@ -65,8 +62,7 @@ def test_an_exact_zero_has_no_sign(style):
 
 def test_proximal_has_no_negative_zero_anywhere():
     """Nor in the elements that are left over when a processor takes several at a time."""
-    w, optimizer = single(*[-0.5] * 9, lamda=1.0, lr=1.0)
-    attach(STYLES["proximal"], optimizer)
+    w, optimizer = single(*[-0.5] * 9, lamda=1.0, lr=1.0, style="proximal")
     w.grad = torch.zeros_like(w)
     optimizer.step()
 
@@ -89,8 +85,7 @@ SCHEDULED = {
 @pytest.mark.parametrize(("style", "expected"), SCHEDULED.items(), ids=SCHEDULED)
 def test_a_schedule_by_hand(style, expected):
     """w = 8, g = 0, λ = 1, η = ½, ¼, ⅛: 8 − ⅞ where η scales λ, 8 − 3 by tack-on."""
-    w, optimizer = single(8.0, lamda=1.0, lr=0.5)
-    attach(STYLES[style], optimizer)
+    w, optimizer = single(8.0, lamda=1.0, lr=0.5, style=style)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda updates: 0.5**updates)
     for _ in range(3):
         optimizer.zero_grad()

@@ -97,8 +97,11 @@ def test_another_formula_is_not_the_formula():
     """Twin: a hook that takes the sign after the step is seen."""
     twins = Twins("decoupled", "CNN")
     twins.attached.detach()
-    attach(Style(around_step=sign_after_the_step), twins.optimizer)
-    twins.steps(1)
+    twins.style = Style(around_step=sign_after_the_step)
+    attach(twins.style, twins.optimizer)
+    twins.step_model()
+    twins.style = "decoupled"
+    twins.step_twin()
 
     assert twins.differing()
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.models import OPTIMIZERS, Twins, same_bits, single
-from torch_impl.l1 import STYLES, attach, with_penalty
+from tests.models import OPTIMIZERS, Twins, attach_where_it_acts, same_bits, single
+from torch_impl.l1 import STYLES, with_penalty
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -15,14 +15,13 @@ def test_groups_have_their_own_lamda(style):
     lamdas = ({"lamda": 0.25}, {"lamda": 0.5}, {"lamda": 0.0})
     alone = []
     for lamda in lamdas:
-        w, optimizer = single(1.0, lr=0.5, **lamda)
-        attach(STYLES[style], optimizer)
+        w, optimizer = single(1.0, style=style, lr=0.5, **lamda)
         with_penalty((0 * w).sum(), STYLES[style], optimizer).backward()
         optimizer.step()
         alone.append(w.item())
     groups = [{"params": [w]} | lamda for w, lamda in zip(ws, (*lamdas[:2], {}), strict=True)]
     optimizer = torch.optim.SGD(groups, lr=0.5)
-    attach(STYLES[style], optimizer)
+    attach_where_it_acts(style, optimizer)
     with_penalty(sum((0 * w).sum() for w in ws), STYLES[style], optimizer).backward()
     optimizer.step()
 
@@ -87,7 +86,7 @@ def test_a_parameter_that_the_loss_does_not_use(style):
     """It has no gradient, and after-step styles leave it alone; the penalty is itself a loss that uses it."""
     used, unused = (nn.Parameter(torch.tensor([value], dtype=torch.float64)) for value in (1.0, 2.0))
     optimizer = torch.optim.SGD([{"params": [used, unused], "lamda": 0.25}], lr=0.5)
-    attach(STYLES[style], optimizer)
+    attach_where_it_acts(style, optimizer)
     with_penalty((0 * used).sum(), STYLES[style], optimizer).backward()
     optimizer.step()
 
@@ -99,9 +98,8 @@ def test_a_parameter_that_the_loss_does_not_use(style):
 @pytest.mark.parametrize("style", STYLES)
 def test_a_parameter_that_is_frozen_with_its_gradient_left(style):
     """torch takes the step of a gradient that was not cleared, requires_grad or not; L1 adds nothing to it."""
-    w, optimizer = single(2.0, lamda=0.25, lr=0.5)
+    w, optimizer = single(2.0, style=style, lamda=0.25, lr=0.5)
     other = nn.Parameter(torch.ones(1, dtype=torch.float64))
-    attach(STYLES[style], optimizer)
     w.grad = torch.tensor([1.0], dtype=torch.float64)
     w.requires_grad_(False)
     with_penalty(other.sum(), STYLES[style], optimizer).backward()

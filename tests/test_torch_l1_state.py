@@ -7,8 +7,9 @@ import pickle
 import pytest
 import torch
 
-from tests.models import OPTIMIZERS, Twins, same_bits
-from torch_impl.l1 import STYLES, attach, with_penalty
+from reference.errors import InputError
+from tests.models import AROUND_STEP, OPTIMIZERS, Twins, attach_where_it_acts, same_bits, single
+from torch_impl.l1 import STYLES, attach, attached, with_penalty
 
 
 def saved(twins):
@@ -78,19 +79,95 @@ def pickled(both):
     return pickle.loads(pickle.dumps(both))
 
 
+def torch_saved(both):
+    """Through torch.save."""
+    file = io.BytesIO()
+    torch.save(both, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, pickled], ids=["deepcopy", "pickle"])
 @pytest.mark.parametrize("style", STYLES)
-def test_a_copied_optimizer_has_no_hooks_and_may_be_attached_to(style, copied):
-    """torch drops step hooks when it copies an optimizer, and keeps its state: attach again, and it goes on."""
+def test_a_copied_optimizer_has_the_style_and_may_be_attached_to(style, copied):
+    """So has a copy of the copy; what is attached to a copy replaces it; the original goes on as before."""
     twins = Twins(style, optimizer="momentum")
     twins.steps(2)
-    model, optimizer = copied((twins.model, twins.optimizer))
-
-    assert not optimizer._optimizer_step_pre_hooks
-    assert not optimizer._optimizer_step_post_hooks
-    attach(STYLES[style], optimizer)
+    of_copy = copied((twins.model, twins.optimizer))
+    copies = [of_copy, copied(of_copy), copied(of_copy)]
+    attach_where_it_acts(style, copies[2][1])
     twins.steps(1)
-    with_penalty(twins.data_loss(model), STYLES[style], optimizer.zero_grad() or optimizer).backward()
-    optimizer.step()
+    for model, optimizer in copies:
+        with_penalty(twins.data_loss(model), style, optimizer.zero_grad() or optimizer).backward()
+        optimizer.step()
+
+        assert [] == twins.differing()
+        assert same_bits(twins.model.weight.detach(), model.weight.detach())
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled, copy.copy, torch_saved], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("style", AROUND_STEP)
+def test_a_copy_is_attached_and_detached_by_itself(style, copied):
+    """Handles that are copied are those of the copy; a detached optimizer has copies without a style."""
+    _, optimizer = single(8.0, style=style)
+    hooks = attached(optimizer)
+    again, its_hooks = copied((optimizer, hooks)) if copied is not copy.copy else (copy.copy(optimizer), None)
+    if its_hooks is not None:
+        its_hooks.detach()
+        assert attached(again) is None
+    else:
+        assert repr(hooks) == repr(attached(again))
+    assert attached(optimizer) is hooks
+    hooks.detach()
+    assert attached(copied(optimizer)) is None
+
+
+@pytest.mark.parametrize("style", AROUND_STEP)
+def test_a_checkpoint_without_lamda_leaves_it_as_it_is(style):
+    """λ stays, with a warning, also where one group of two has it; what is loaded is not changed."""
+    twins = Twins(style)
+    without = torch.optim.SGD([{"params": g["params"]} for g in twins.optimizer.param_groups], lr=0.1).state_dict()
+    with pytest.warns(UserWarning, match=r"has no lamda; lamda stays 0\.3 \(group 0\)$"):
+        twins.optimizer.load_state_dict(without)
+    twins.steps(2)
+
     assert [] == twins.differing()
-    assert same_bits(twins.model.weight.detach(), model.weight.detach())
+    assert not any("lamda" in group for group in without["param_groups"])
+
+
+@pytest.mark.parametrize("style", AROUND_STEP)
+def test_lamda_that_is_taken_away_is_noticed_before_the_next_step(style):
+    """Of all groups, or of one; a group that is gone with its parameters is nobody's loss; 0 is a λ."""
+    ways = {
+        "popped": lambda o: o.param_groups[0].pop("lamda"),
+        "new groups": lambda o: setattr(o, "param_groups", [{**g, "params": g["params"]} for g in plain(o)]),
+        "one of two": lambda o: o.param_groups[1].pop("lamda"),
+        "set state": lambda o: o.__setstate__({"param_groups": plain(o)}),
+    }
+    for name, take in ways.items():
+        ws, optimizer = two_groups(style)
+        take(optimizer)
+        before = [w.detach().clone() for w in ws]
+        with pytest.raises(InputError, match="lamda"):
+            optimizer.step()
+        assert all(map(torch.equal, before, ws)), name
+    ws, optimizer = two_groups(style)
+    del optimizer.param_groups[1]
+    optimizer.param_groups[0]["lamda"] = 0
+    optimizer.step()
+
+
+def plain(optimizer):
+    """Its groups without λ."""
+    return [{key: value for key, value in group.items() if key != "lamda"} for group in optimizer.param_groups]
+
+
+def two_groups(style):
+    """Two weights, each in a group with λ, after one step."""
+    ws = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
+    optimizer = torch.optim.SGD([{"params": [w], "lamda": 0.1} for w in ws], lr=0.1)
+    attach(style, optimizer)
+    for w in ws:
+        w.grad = torch.ones(1)
+    optimizer.step()
+    return ws, optimizer

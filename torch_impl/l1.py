@@ -4,22 +4,38 @@
     loss.backward()
     optimizer.step()                                    around_step: before and after, by hooks
 
-λ is `lamda` of a parameter group, beside its lr: {"params": weights, "lamda": 0.001}; `split_parameters` makes such
-groups. A group without it (biases) is not penalised. λ and lr are read at every step, so that schedules work, and each
-group may have its own. A new style is one function and one row here, and one of each in reference/l1.py.
+λ is `lamda` of a parameter group (groups.py). λ and lr are read at every step, so that schedules work, and each group
+may have its own. A new style is one function and one row here, and one of each in reference/l1.py.
 """
 
+import warnings
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from html import escape
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
-Group = dict[str, Any]
+from reference.errors import InputError, require
+from reference.experiment import choose
+from torch_impl.groups import (
+    CANNOT_CARRY,
+    Group,
+    in_a_group,
+    lamda_of,
+    penalised,
+    rates,
+    refuse_sparse,
+    unmoved,
+)
+from torch_impl.groups import sparsity as sparsity
+from torch_impl.groups import split_parameters as split_parameters
+
 # runs before the step, yields, runs after it; yield returns optimizer.state, which state_dict() saves and loads
 AroundStep = Generator[None, dict[Tensor, dict[str, Any]], None]
 
@@ -29,23 +45,24 @@ class Style(NamedTuple):
 
     in_loss: Callable[[Tensor, Group], Tensor] | None = None  # a term of the loss
     around_step: Callable[[Tensor, Group], AroundStep] | None = None
+    remembers: bool = False  # a pull that is too small to move a weight is kept, and moves it later
 
 
 def penalty(w: Tensor, group: Group) -> Tensor:
     """+λ Σ|w|.  Autograd takes 0 as its derivative where w = 0."""
-    return group["lamda"] * torch.linalg.vector_norm(w, ord=1)
+    return lamda_of(group) * torch.linalg.vector_norm(w, ord=1)
 
 
 def as_listed(w: Tensor, group: Group) -> Tensor:
     """−λ Σ|w|: the article's listing, whose sign is reversed."""
-    return -group["lamda"] * torch.linalg.vector_norm(w, ord=1)
+    return -lamda_of(group) * torch.linalg.vector_norm(w, ord=1)
 
 
 def tack_on(w: Tensor, group: Group) -> AroundStep:
     """w ← step(w) − λ sign w, the sign taken before the step."""
     sign = w.sign()
     yield
-    w.sub_(sign, alpha=group["lamda"])
+    w.sub_(sign, alpha=lamda_of(group))
 
 
 def decoupled(w: Tensor, group: Group) -> AroundStep:
@@ -85,7 +102,8 @@ def cumulative(w: Tensor, group: Group) -> AroundStep:
 
 def shrinkage(group: Group) -> float:
     """η λ, with the learning rate of the step."""
-    return float(group["lr"]) * group["lamda"]
+    lr, lamda = rates(group)
+    return lr * lamda
 
 
 STYLES = {
@@ -96,109 +114,188 @@ STYLES = {
     "decoupled": Style(around_step=decoupled),
     "clipped": Style(around_step=clipped),
     "proximal": Style(around_step=proximal),
-    "cumulative": Style(around_step=cumulative),
+    "cumulative": Style(around_step=cumulative, remembers=True),
 }
 
 
-def split_parameters(model: nn.Module, *, lamda: float) -> list[Group]:
-    """[{"params": weights, "lamda": λ}, {"params": the rest}]: parameter groups for any optimizer of torch.
-
-    Weights are the parameters with more than one dimension. Each parameter is in one of the groups, once, also where
-    two modules share it.
-    """
-    parameters = list(model.parameters())
-    weights, rest = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() <= 1]
-    return [{"params": weights, "lamda": lamda}, {"params": rest}]
-
-
-class Sparsity(NamedTuple):
-    """How many weights of a model are exactly 0."""
-
-    zeros: int
-    weights: int  # all of them
-    parameters: dict[str, tuple[int, int]]  # by name of a parameter: its zeros, and all its elements
-
-    def __repr__(self) -> str:
-        return f"Sparsity({self.zeros:,} of {self.weights:,} weights are exactly 0)"
-
-    def _repr_html_(self) -> str:
-        rows = [f"<tr><th>{escape(name)}</th><td>{z:,} of {n:,}</td></tr>" for name, (z, n) in self.parameters.items()]
-        return f"<table><caption>{self!r}</caption>{''.join(rows)}</table>"
-
-
-def sparsity(model: nn.Module) -> Sparsity:
-    """The exact zeros of a model's weights, which are the parameters with more than one dimension; shared ones once."""
-    weights = {name: w for name, w in model.named_parameters() if w.dim() > 1}
-    found = {name: (int((w == 0).sum()), w.numel()) for name, w in weights.items()}
-    return Sparsity(sum(z for z, _ in found.values()), sum(n for _, n in found.values()), found)
-
-
-def penalised(optimizer: Optimizer) -> list[tuple[Tensor, Group]]:
-    """Every parameter of a group that carries `lamda`, with its group."""
-    return [(w, group) for group in optimizer.param_groups if "lamda" in group for w in group["params"]]
-
-
-def with_penalty(data_loss: Tensor, style: Style, optimizer: Optimizer) -> Tensor:
+def with_penalty(data_loss: Tensor, style: Style | str, optimizer: Optimizer) -> Tensor:
     """data_loss + Σ_w in_loss(w); only the data loss if the style does not act in the loss.
 
-    Under gradient accumulation call it for one micro-batch only: each call adds the whole penalty.
+    style: a row of STYLES, or its name. Under gradient accumulation call it for one micro-batch only: each call adds
+    the whole penalty. Raises InputError as attach does, for a style around the step that is not attached to this
+    optimizer, and for one in the loss where another is attached, which would apply λ twice.
     """
+    style, weights, hooks = row_of(style), penalised(optimizer), attached(optimizer)
+    on = hooks.style if hooks else None
+    if style.around_step:
+        require(on == style, f"{name_of(style)} acts around optimizer.step(): attach it to this optimizer first")
     if style.in_loss is None:
         return data_loss
-    return sum((style.in_loss(w, group) for w, group in penalised(optimizer)), start=data_loss)
+    if on and on.around_step:
+        raise InputError(f"{name_of(on)} is attached to this optimizer, and would apply λ a second time; detach() it")
+    return sum((style.in_loss(w, group) for w, group in weights), start=data_loss)
 
 
-def attach(style: Style, optimizer: Optimizer) -> "StyleHooks":
-    """Hook the style around optimizer.step() until .detach(); for any torch optimizer and any model.
+def attach(style: Style | str, optimizer: Optimizer) -> "StyleHooks":
+    """Hook the style around optimizer.step() until .detach(), or to the end of a `with` block.
 
-    A parameter that the optimizer does not change (frozen, or without a gradient) does not change here either.
-    torch drops step hooks when an optimizer is copied or pickled: attach again to the copy.
-    Raises ValueError if this optimizer has a style attached already: λ would be applied twice.
+    style: a row of STYLES, or its name; none does nothing. For any torch optimizer and any model. A parameter that the
+    optimizer does not change (frozen, or without a gradient) does not change here either. A copy of the optimizer
+    (deepcopy, pickle, torch.save) has the style, too; attach to the copy replaces it. A state dict that is loaded and
+    has no λ leaves λ as it is, with a warning. Where η λ is too small to move most weights of some parameter, this is
+    warned of once.
+
+    Raises InputError for a style that acts in the loss, for groups without lamda, with λ that is negative or not
+    finite, or with a key that looks like λ, for an optimizer that cannot carry the style, and if a style is attached
+    already: λ would be applied twice. Groups, λ and gradients are checked again at every step.
     """
-    hooks = optimizer._optimizer_step_post_hooks.values()  # torch's own list: a second one could disagree
-    if any(isinstance(getattr(hook, "__self__", None), StyleHooks) for hook in hooks):
-        raise ValueError("an L1 style is attached to this optimizer already; detach() it first")
+    style = row_of(style)
+    require(style.in_loss is None, f"{name_of(style)} acts in the loss: use with_penalty")
+    penalised(optimizer)
+    if style.around_step:
+        for cannot, why in CANNOT_CARRY:
+            require(not cannot(optimizer), f"{type(optimizer).__name__} cannot carry {name_of(style)}: {why}")
+    before = attached(optimizer)
+    if before is not None:
+        require(before.inherited, "an L1 style is attached to this optimizer already; detach() it first")
+        before.detach()
     return StyleHooks(style, optimizer)
 
 
-class StyleHooks:
-    """A style's hooks on an optimizer; .detach() removes them."""
+def row_of(style: Style | str) -> Style:
+    """The style, or the row of STYLES with this name. Raises InputError for anything else."""
+    if isinstance(style, Style):
+        return style
+    return choose("style", style if isinstance(style, str) else type(style).__name__, STYLES)
 
-    def __init__(self, style: Style, optimizer: Optimizer) -> None:
-        self._around_step = style.around_step
-        function = style.in_loss or style.around_step
-        self._text = f"{function.__name__ if function else 'none'} on {type(optimizer).__name__}"
-        self._begun: list[tuple[Tensor, AroundStep]] = []
-        self._handles = (
-            optimizer.register_step_pre_hook(self._before_step),
-            optimizer.register_step_post_hook(self._after_step),
-        )
+
+def name_of(style: Style) -> str:
+    """The name in STYLES, or that of its function."""
+    known = (name for name, row in STYLES.items() if row == style)
+    return next(known, getattr(style.in_loss or style.around_step, "__name__", "a style"))
+
+
+def attached(optimizer: Optimizer) -> "StyleHooks | None":
+    """The hooks of attach on this optimizer."""
+    hooks = optimizer._optimizer_load_state_dict_pre_hooks.values()  # torch's own list: a second one could disagree
+    owners = (getattr(hook, "__self__", None) for hook in hooks)
+    return next((owner for owner in owners if isinstance(owner, StyleHooks)), None)
+
+
+def restored(style: Style, make: Callable[..., Optimizer], arguments: tuple[Any, ...], state: Any) -> Optimizer:
+    """A copy of an optimizer with its style."""
+    optimizer = make(*arguments)
+    optimizer.__setstate__(state)
+    StyleHooks(style, optimizer, inherited=True)
+    return optimizer
+
+
+class StyleHooks:
+    """A style's hooks on an optimizer; .detach(), or the end of a `with` block, removes them."""
+
+    def __init__(self, style: Style, optimizer: Optimizer, *, inherited: bool = False, warns: bool = True) -> None:
+        self.style, self.inherited = style, inherited  # inherited: nobody attached them, the optimizer is a copy
+        self._text = f"{name_of(style)} on {type(optimizer).__name__}"
+        self._optimizer = weakref.ref(optimizer)
+        self._begun: list[tuple[Tensor, Group, AroundStep]] = []
+        self._weights: list[Tensor] = []  # all that carried λ at the last step
+        self._warns, self._steps = warns, 0
+        self._handles = [optimizer.register_load_state_dict_pre_hook(self._keep_lamda)]
+        if style.around_step is not None:
+            # torch.compile leaves what is disabled as it is: a generator cannot be compiled
+            self._handles += [
+                optimizer.register_step_pre_hook(torch.compiler.disable(self._before_step)),
+                optimizer.register_step_post_hook(torch.compiler.disable(self._after_step)),
+            ]
+        # torch drops hooks from a copy; copy and pickle ask the object itself how it is copied, before its class
+        vars(optimizer)["__reduce_ex__"] = self._reduce_optimizer
 
     def __repr__(self) -> str:
-        return f"StyleHooks({self._text})"
+        return f"StyleHooks({self._text}{'' if self._handles else ', detached'})"
 
     def _repr_html_(self) -> str:
         return f"<code>{escape(repr(self))}</code>"
+
+    def __enter__(self) -> "StyleHooks":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.detach()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied along with its optimizer, it is the hooks of that copy."""
+        return attached, (self._optimizer(),)
 
     def detach(self) -> None:
         """Remove the hooks; the optimizer is a stock one again."""
         for handle in self._handles:
             handle.remove()
+        optimizer = self._optimizer()
+        if self._handles and optimizer is not None:
+            vars(optimizer).pop("__reduce_ex__", None)
+        self._handles = []
+
+    def _reduce_optimizer(self, protocol: int) -> tuple[Any, ...]:
+        optimizer = self._optimizer()
+        assert optimizer is not None  # it is being copied
+        make, arguments, state = cast(tuple[Any, ...], type(optimizer).__reduce_ex__(optimizer, protocol))[:3]
+        return restored, (self.style, make, arguments, state)
+
+    def _keep_lamda(self, optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
+        """λ of this optimizer in every group that is loaded without one."""
+        pairs = list(zip(optimizer.param_groups, state_dict["param_groups"], strict=False))
+        lost = [i for i, (mine, loaded) in enumerate(pairs) if "lamda" in mine and "lamda" not in loaded]
+        if not lost:
+            return state_dict
+        kept = ", ".join(f"{pairs[i][0]['lamda']} (group {i})" for i in lost)
+        warnings.warn(f"the state dict that is loaded has no lamda; lamda stays {kept}", stacklevel=3)
+        groups = list(state_dict["param_groups"])
+        for i in lost:
+            groups[i] = {**groups[i], "lamda": pairs[i][0]["lamda"]}
+        return {**state_dict, "param_groups": groups}
 
     @torch.no_grad()
     def _before_step(self, optimizer: Optimizer, *_: object) -> None:
-        if self._around_step is not None:
-            self._begun = [(w, self._around_step(w, group)) for w, group in penalised(optimizer)]
-            for _w, part in self._begun:
-                next(part)
+        around_step, pairs = self.style.around_step, penalised(optimizer)
+        assert around_step is not None
+        weights = [w for w, _ in pairs]
+        missing = set(map(id, self._weights)).difference(map(id, weights))
+        if missing and in_a_group(optimizer, missing):
+            raise InputError("a parameter group has lost its lamda; set it to 0 to go on without L1, or detach()")
+        self._weights = weights
+        for w in self._weights:
+            refuse_sparse(w)
+        self._begun = [(w, group, around_step(w, group)) for w, group in pairs]
+        for _w, _group, part in self._begun:
+            next(part)
 
     @torch.no_grad()
     def _after_step(self, optimizer: Optimizer, *_: object) -> None:
         # GradScaler lets a fused optimizer itself skip a step whose gradients are not finite: it sets found_inf
         skipped = bool(getattr(optimizer, "found_inf", False))
+        looks = self._warns and not self.style.remembers and self._steps % LOOK_EVERY == 0
+        begun, self._begun = self._begun, []
         # which parameters have a gradient is known only now: step(closure) computes them
-        for w, part in self._begun:
+        for w, group, part in begun:
             if w.requires_grad and w.grad is not None and not skipped:
+                refuse_sparse(w)
+                stepped = w.clone() if looks else w
                 with suppress(StopIteration):
                     part.send(optimizer.state)
-        self._begun = []
+                if looks:
+                    self._warn_of_unmoved(w, stepped, group)
+        self._steps += 1
+
+    def _warn_of_unmoved(self, w: Tensor, stepped: Tensor, group: Group) -> None:
+        lr, lamda = rates(group)
+        if not (self._warns and lr * lamda > 0):
+            return
+        still, weights = unmoved(w, stepped, group)
+        if 2 * still > weights:
+            self._warns = False
+            text = f"η λ = {lr * lamda:.3g} is too small to move {still:,} of {weights:,} nonzero weights in {w.dtype}"
+            warnings.warn(f"{text}; keep them in a wider type, or use style cumulative or a larger λ", stacklevel=5)
+
+
+# Steps from one look at whether λ moves the weights to the next. The first step is looked at: a look costs some steps.
+LOOK_EVERY = 100

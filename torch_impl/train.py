@@ -10,7 +10,8 @@ from torch.optim import Optimizer
 
 from reference.data import Dataset
 from reference.experiment import Batch, Experiment, Memory, Parameters, State, choose, draw, rates, start
-from torch_impl.l1 import STYLES, attach, split_parameters, with_penalty
+from torch_impl.groups import split_parameters
+from torch_impl.l1 import STYLES, StyleHooks, with_penalty
 from torch_impl.network import LOSSES, Network
 from torch_impl.rounding import to_float32_grid
 
@@ -57,7 +58,8 @@ class Trainer:
         stock = choose("optimizer", experiment.optimizer, OPTIMIZERS)
         # a loop over a few small tensors is faster than collecting them into lists first, as foreach does
         self.optimizer = stock.kind(groups, lr=experiment.lr, foreach=False, **stock.options(experiment.momentum))
-        attach(self.style, self.optimizer)
+        if self.style.around_step:
+            StyleHooks(self.style, self.optimizer, warns=False)  # what λ does is for the report to say
         for hook in ROUNDING[experiment.precision]:
             self.optimizer.register_step_post_hook(hook)
         self._experiment = experiment
@@ -98,8 +100,8 @@ class Trainer:
         for parameter in self._parameters:
             parameter.grad = None  # as zero_grad() does, which also makes a record for the profiler each time
         target = torch.from_numpy(t)
-        data_loss = self.reduce(self.loss(self.network(torch.from_numpy(x)), target), target)
-        with_penalty(data_loss, self.style, self.optimizer).backward()
+        loss = self.reduce(self.loss(self.network(torch.from_numpy(x)), target), target)
+        (with_penalty(loss, self.style, self.optimizer) if self.style.in_loss else loss).backward()
         self.optimizer.step()
         self._updates += 1
 

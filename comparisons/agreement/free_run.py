@@ -41,6 +41,7 @@ class Agreement:
     moved: bool  # did the reference's training change anything?
     reference: Parameters = field(repr=False)  # after the last update
     candidate: Parameters = field(repr=False)
+    not_finite: int | None = None  # the first update after which a value is NaN or infinite on both sides
 
     @property
     def largest_gap(self) -> float:
@@ -50,8 +51,8 @@ class Agreement:
 
     @property
     def exit_status(self) -> int:
-        """0 equal, 1 the runs differ, 3 nothing was compared: no update, or none that changed anything."""
-        return exit_status(self.first_difference is not None, self.moved)
+        """0 equal, 1 the runs differ, 3 nothing was proved: no update, none that changed anything, or not finite."""
+        return exit_status(self.first_difference is not None, self.moved and self.not_finite is None)
 
 
 def flatten(run: Sequence[Parameters]) -> np.ndarray:
@@ -72,15 +73,18 @@ BLOCK = 256
 def compare_runs(reference: Iterable[Parameters], candidate: Iterable[Parameters]) -> Agreement:
     """Compare two runs bit for bit, after every update; item 0 of a run is its start.
 
+    A value that is not finite is equal to nothing, but NaN or infinity on both sides is no difference either.
     Raises ValueError if a run is empty, one is longer, or the parameters are not of the same shapes.
     """
     ends: list[Parameters] = []
     found = compare_blocks(blocks_of([iter(reference), iter(candidate)], ends))
     if not ends:
         raise ValueError("there is no run to compare: both are empty")
-    first = locate(shapes_of(ends[0]), *found.first) if found.first else None
+    first = locate(shapes_of(ends[0]), *found.first_finite) if found.first_finite else None
+    not_finite = found.first[0] if found.first and first is None else None
     differs = differing_bits(*flatten(ends))
-    return Agreement(found.states - 1, differs.size, int(differs.sum()), found.states_apart, first, found.moved, *ends)
+    counts = found.states - 1, differs.size, int(differs.sum()), found.states_apart
+    return Agreement(*counts, first, found.moved, *ends, not_finite)
 
 
 def blocks_of(sides: Sequence[Iterator[Parameters]], ends: list[Parameters]) -> Iterator[Block]:

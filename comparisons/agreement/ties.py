@@ -7,9 +7,11 @@ number and the next larger one). Nearly always both are rounded to the same floa
 is rounded down and the other up, and the runs differ from there on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
+from itertools import islice, repeat
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +20,7 @@ import torch_impl.train
 from comparisons.agreement.bits import FirstDifference, differing_bits
 from comparisons.agreement.blocks import locate
 from comparisons.agreement.free_run import BLOCK, flatten, shapes_of
-from comparisons.agreement.tolerances import gaps
+from comparisons.agreement.tolerances import copied, gaps, memory_apart, tolerances
 from reference.data import Dataset
 from reference.experiment import Experiment, Parameters, State, draw, start
 
@@ -69,36 +71,95 @@ class RoundingTie:
     candidate: float
     gap_ulps: float  # from one to the other, in float64 ULPs
     tie_distance_ulps: int  # from the reference's value to the tie
+    ties: int = 1  # how many values of the whole run were rounded apart
+
+
+class Followed(NamedTuple):
+    """One update of the candidate's run, and what it should be."""
+
+    update: int
+    expected: Parameters  # before rounding
+    actual: Parameters
+    differs: np.ndarray  # which elements do after rounding: a row
+    proved: bool  # is nothing but rounding between the two?
+
+
+def follow(
+    experiment: Experiment, data: Dataset, candidate: Candidate, run: Iterable[Parameters] | None
+) -> Iterator[Followed]:
+    """Every update of the candidate's run, beside what the reference makes of the candidate's own state.
+
+    That is proved if each value, remembered ones too, is within its own tolerance before rounding (`tolerances`), and
+    after rounding the same float32 number or a neighbour of it. Until the two runs part, the expected parameters are
+    those of the reference's own run. There, what the optimizers remember has other rounding errors: such a value may be
+    a little farther away, but not beyond a neighbour.
+    """
+    candidate_update = candidate(replace(experiment, precision="float64"))  # the values before they are rounded
+    parameters, batches = draw(experiment, data)
+    own = state = start(parameters)
+    apart = False
+    recorded = islice(run, 1, None) if run is not None else repeat(None)
+    for update, ((x, t), known) in enumerate(zip(batches, recorded, strict=False), start=1):
+        allowed = tolerances(state, x, t, experiment)
+        update_of = partial(reference.train.update, x=x, t=t, experiment=experiment)
+        right = update_of(state)
+        expected = right if apart else update_of(own)
+        actual = candidate_update(copied(state), x.copy(), t.copy())
+        own, state = rounded(expected), rounded(actual)
+        rows = flatten([own.parameters, state.parameters])
+        differs = differing_bits(*rows)
+        apart = apart or bool(differs.any())
+        found = gaps(right, actual, allowed)
+        outside = found.outside | differs & ~(neighbours(*rows) & np.isfinite(found.allowed))
+        proved = not outside.any() and memory_apart(right, actual, allowed, update_of) is None
+        if known is not None:
+            proved = proved and not differing_bits(*flatten([known, state.parameters])).any()
+        yield Followed(update, expected.parameters, actual.parameters, differs, proved)
+
+
+def rounded(state: State) -> State:
+    """Its parameters as float32 numbers."""
+    return state._replace(parameters=reference.train.to_float32_grid(state.parameters))
+
+
+def neighbours(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Is there no float32 number between the two float32 numbers of each pair?"""
+    a, b = one.astype(np.float32), other.astype(np.float32)
+    return np.nextafter(a, b) == b
 
 
 def rounding_tie(
-    experiment: Experiment, data: Dataset, difference: FirstDifference, candidate: Candidate = torch_impl.train.stepper
+    experiment: Experiment,
+    data: Dataset,
+    difference: FirstDifference,
+    candidate: Candidate = torch_impl.train.stepper,
+    run: Iterable[Parameters] | None = None,
 ) -> RoundingTie | None:
     """The rounding tie that explains the first difference of two rounded runs; None if none does.
 
-    Both sides repeat their run up to that update. It is a tie if they come to it with the same parameters, and make
-    this very difference of values that were all within the tolerance of one update (`tolerances`) before they were
-    rounded. What the two optimizers remember may differ by then. The tolerance has room for that: errors of earlier
-    gradients fade as the gradients do, and an optimizer's `sensitivity` counts their sum.
+    The candidate repeats its run to the end, and every one of its updates, before the difference and after it, must be
+    proved (`follow`). run: what the repeated run must be after every update, bit for bit; its first item is the start.
     """
     if difference.update == 0:
         return None
-    candidate_update = candidate(replace(experiment, precision="float64"))  # the values before they are rounded
+    found, ties, shapes = None, 0, shapes_of(draw(experiment, data)[0])
     with np.errstate(all="ignore"):  # as in the free run
-        parameters, batches = draw(experiment, data)
-        before, candidate_before = start(parameters), start(parameters)
-        for x, t in islice(batches, difference.update - 1):
-            before = reference.train.step(before, x, t, experiment)
-            after = candidate_update(candidate_before, x, t)
-            candidate_before = after._replace(parameters=reference.train.to_float32_grid(after.parameters))
-        x, t = next(batches)
-        both = reference.train.update(before, x, t, experiment), candidate_update(candidate_before, x, t)
-        found = gaps(before, *both, x, experiment)
-        rounded = flatten([reference.train.to_float32_grid(after.parameters) for after in both])
-    apart_before = differing_bits(*flatten([before.parameters, candidate_before.parameters])).any()
-    differs = shapes_of(parameters), difference.update, differing_bits(*rounded)
-    first = locate(*differs, found.reference, found.candidate)
-    if first is None or apart_before or found.outside.any() or locate(*differs, *rounded) != difference:
-        return None
-    gap_ulps = abs(first.reference - first.candidate) / float(np.spacing(abs(first.reference)))
-    return RoundingTie(first.reference, first.candidate, gap_ulps, int(tie_distance(np.array([first.reference]))[0]))
+        for update, expected, actual, differs, proved in follow(experiment, data, candidate, run):
+            if not proved:
+                return None
+            if not differs.any():
+                continue
+            if found is None:
+                before = flatten([expected, actual])
+                after = flatten([reference.train.to_float32_grid(side) for side in (expected, actual)])
+                if locate(shapes, update, differs, *after) != difference:
+                    return None
+                found = tie_between(*before[:, differs.argmax()])
+            ties += int(differs.sum())
+    return found and replace(found, ties=ties)
+
+
+def tie_between(one: float, other: float) -> RoundingTie:
+    """The tie between two values before rounding."""
+    gap_ulps = abs(one - other) / float(np.spacing(abs(one)))
+    return RoundingTie(float(one), float(other), gap_ulps, int(tie_distance(np.array([one]))[0]))

@@ -1,43 +1,99 @@
 """How far rounding alone can take two float64 or float32 implementations apart in one update."""
 
-from collections.abc import Iterator
-from itertools import accumulate
-from typing import NamedTuple
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import reference.train
+from comparisons.agreement.bits import FirstDifference
+from comparisons.agreement.blocks import locate
 from comparisons.agreement.free_run import flatten
-from reference.experiment import Experiment, State, rates
-from reference.optimizers import OPTIMIZERS
+from comparisons.agreement.rounding_errors import Bounded
+from reference.experiment import Experiment, Memory, State
 
 
-def tolerances(before: State, after: State, x: np.ndarray, experiment: Experiment) -> Iterator[np.ndarray]:
-    """ε (4 max|w| + η' N X D_k) for W_1, b_1, W_2, …: what rounding alone can make of one update.
+def tolerances(
+    before: State, x: np.ndarray, t: np.ndarray, experiment: Experiment, update: reference.train.Step | None = None
+) -> State:
+    """A, where the update w⁺ ± A of every value is computed with its error: the tolerance of that value.
 
-    4 max|w|: each side rounds the step and the difference w − step (and the style's own term), by half an ULP each.
-    An ULP (unit in the last place) is the gap between a number and the next larger one; that of 1 is ε.
-    η': the optimizer's `sensitivity`, which is η itself for plain SGD.
-    N = units + items: the roundings along the longest chain of sums that a gradient goes through.
-    X = max(1, |x|): the largest activation.  D_K = R, D_{k−1} = D_k max_i Σ_j |W_k[i, j]|: the largest |δ_k|, where
-    R is 1 for a mean over the batch, the number of items for a sum.
-    It is first order: that an error in a logit is damped or amplified on its way is left out. Lockstep always reports
-    how much of the tolerance was used, and tests show that every fault is far larger.
+    Both sides start from the same state, so that it is exact. The errors go through the forward pass, the gradient,
+    the optimizer's step and the style by the rules of `rounding_errors`, with the values of this very update. Each
+    value has a tolerance of its own, for parameters and memory alike, in the shape of the value; ∞ where none can be
+    told. update: another than the reference's own.
     """
-    eps = np.finfo(experiment.dtype).eps
-    chain = sum(experiment.sizes) + len(x)
-    activation = max(1.0, float(np.abs(x).max()))
-    spreads = [float(np.abs(W).sum(axis=1).max()) for W, _ in before.parameters[:0:-1]]
-    largest = len(x) / reference.train.REDUCTIONS[experiment.reduction](len(x))
-    deltas = reversed(list(accumulate(spreads, lambda delta, spread: delta * spread, initial=largest)))
-    lr, _lamda = rates(experiment, before.updates)
-    sensitivity = OPTIMIZERS[experiment.optimizer].sensitivity
-    layers = zip(before.parameters, after.parameters, after.memory, deltas, strict=True)
-    for layer, layer_after, memory, delta in layers:
-        for p, q, known in zip(layer, layer_after, memory, strict=False):  # memory.style is no optimizer's
-            gradient = sensitivity(lr, experiment.momentum, known) * chain * activation * delta
-            size = 4 * max(np.abs(p).max(), np.abs(q).max())
-            yield np.broadcast_to(eps * (size + gradient), p.shape)
+    kind = np.finfo(experiment.dtype)
+
+    def exact(value: Any) -> Any:
+        return Bounded(value.astype(np.float64), kind) if isinstance(value, np.ndarray) else value
+
+    start = in_every_value(exact, before)
+    after = (update or reference.train.update)(start, x.astype(np.float64), t.astype(np.float64), experiment)
+    return in_every_value(partial(error_of, kind=kind), after)
+
+
+def error_of(value: Any, kind: np.finfo) -> Any:
+    """The tolerance of a value that was computed with its error; of a number, such as a count, some roundings."""
+    if not isinstance(value, Bounded):
+        return 4 * float(kind.eps) * abs(value)
+    error = np.broadcast_to(value.error, value.value.shape)
+    return np.where(np.isnan(error), np.inf, error)
+
+
+def in_every_value(function: Callable[[Any], Any], state: State) -> State:
+    """The state with function(value) for all that it holds: parameters, and what is remembered."""
+    parameters = [(function(W), function(b)) for W, b in state.parameters]
+    memory = [Memory(*(tuple(map(function, part)) for part in known)) for known in state.memory]
+    return State(parameters, memory, state.updates)
+
+
+def copied(state: State) -> State:
+    """The state in arrays of its own."""
+    return in_every_value(lambda value: value.copy() if isinstance(value, np.ndarray) else value, state)
+
+
+def remembered(state: State) -> dict[tuple[str, str], np.ndarray]:
+    """What is kept between updates: by the part of `Memory` that it is in, and its name."""
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for number, known in enumerate(state.memory, start=1):
+        for part, values in known._asdict().items():
+            of = f"b{number}" if part == "b" else f"W{number}"
+            what = "memory of L1" if part == "style" else "memory"
+            found |= {(part, f"{what}, {i}, of {of}"): np.asarray(value) for i, value in enumerate(values, start=1)}
+    return found
+
+
+def memory_apart(
+    expected: State, actual: State, allowed: State, again: Callable[[State], State]
+) -> FirstDifference | None:
+    """The first remembered value that is not finite or outside its tolerance.
+
+    again: makes an update of a state. What has no effect there is not compared (momentum with β = 0). NaN stands for
+    the value of a side that does not remember it, or not in this shape.
+    """
+    right, theirs, bounds = remembered(expected), remembered(actual), remembered(allowed)
+    for key in {**right, **theirs}:
+        part, name = key
+        if key not in right or key not in theirs or right[key].shape != theirs[key].shape:
+            numbers = (float(side[key].flat[0]) if key in side else math.nan for side in (right, theirs))
+            first: FirstDifference | None = FirstDifference(expected.updates, name, [], *numbers)
+        else:
+            gap = np.abs(right[key] - theirs[key])
+            outside = ~((gap <= bounds[key]) & np.isfinite(gap)).ravel()
+            rows = right[key].ravel(), theirs[key].ravel()
+            first = locate({name: gap.shape}, expected.updates, outside, *rows)
+        if first and acts(part, expected, again):
+            return first
+    return None
+
+
+def acts(part: str, state: State, again: Callable[[State], State]) -> bool:
+    """Is an update another one if this part of the memory is empty?"""
+    without = state._replace(memory=[known._replace(**{part: ()}) for known in state.memory])
+    return not np.array_equal(*flatten([again(state).parameters, again(without).parameters]), equal_nan=True)
 
 
 class Gaps(NamedTuple):
@@ -47,12 +103,19 @@ class Gaps(NamedTuple):
     candidate: np.ndarray
     gap: np.ndarray  # |reference − candidate|
     allowed: np.ndarray  # the tolerance
-    outside: np.ndarray  # which elements are farther apart; NaN always is, and an infinite tolerance allows nothing
+
+    @property
+    def outside(self) -> np.ndarray:
+        """Which elements are farther apart. NaN always is: what is not finite agrees with nothing."""
+        return ~((self.gap <= self.allowed) & np.isfinite(self.gap))
+
+    @property
+    def used(self) -> np.ndarray:
+        """gap / tolerance; 0 where both are."""
+        return np.where(self.gap == 0, 0.0, self.gap / self.allowed)
 
 
-def gaps(before: State, expected: State, actual: State, x: np.ndarray, experiment: Experiment) -> Gaps:
-    """How far expected and actual, both made of the state before, are apart, and which elements too far."""
+def gaps(expected: State, actual: State, allowed: State) -> Gaps:
+    """How far the parameters of expected and actual, both made of the same state, are apart, and how far they may."""
     rows = flatten([expected.parameters, actual.parameters])
-    gap = np.abs(np.subtract(*rows))
-    allowed = np.concatenate([bound.ravel() for bound in tolerances(before, expected, x, experiment)])
-    return Gaps(rows[0], rows[1], gap, allowed, ~((gap <= allowed) & np.isfinite(allowed)))
+    return Gaps(*rows, np.abs(np.subtract(*rows)), flatten([allowed.parameters])[0])

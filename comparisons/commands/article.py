@@ -7,8 +7,7 @@ import typer
 
 import comparisons.studies.article as study
 import comparisons.tables.article as table
-from comparisons.commands.options import JsonFile, check_json
-from comparisons.runs.files import write_json
+from comparisons.commands.options import JsonFile, json_file, kept
 from comparisons.studies import article_words, parallel
 from reference import data as datasets
 from reference.experiment import updates_of
@@ -19,10 +18,10 @@ def article(
     json: JsonFile = None,
 ) -> int:
     """Does the code reproduce the article, in both frameworks, bit for bit?"""
-    check_json(json, "rows")
+    write = json_file(json, "article")
     results = train(study.ROWS + study.FURTHER_ROWS if every else study.ROWS)
-    table.print_table(results)
-    write_json(json, article_words.to_json(results))
+    with kept(lambda: write(article_words.to_json(results))):
+        table.print_table(results)
     return table.status(results)
 
 

@@ -12,13 +12,13 @@ from comparisons.commands.options import (
     JsonFile,
     MapFile,
     Partial,
-    check_json,
     command_line,
+    json_file,
+    kept,
     naming,
     real,
 )
 from comparisons.runs.experiment_file import articles, read_experiment
-from comparisons.runs.files import write_json
 from comparisons.runs.names import propose, read_names
 from comparisons.runs.trace import open_trace
 from comparisons.same_training import Asked, finding_of
@@ -36,7 +36,7 @@ def compare(
     json: JsonFile = None,
 ) -> int:
     """Are two recorded runs the same, and if not, why?"""
-    check_json(json, "comparison")
+    write = json_file(json, "compare", reference, candidate, names, experiment)
     with naming(ulps="--ulps"):
         check_ulps(ulps)
     one, other = open_trace(reference), open_trace(candidate)
@@ -48,6 +48,6 @@ def compare(
         data = articles(said, one)
     asked = Asked(read_names(names) if names else {}, ulps, allow_rounding, partial, said, data)
     finding = finding_of(one, other, asked, command_line())
-    print(finding.report)
-    write_json(json, finding.to_json())
+    with kept(lambda: write(finding.to_json())):
+        print(finding.report)
     return finding.exit_status

@@ -9,7 +9,6 @@ import comparisons.tables.lamda as table
 from comparisons.commands import options
 from comparisons.commands.options import DEFAULT, naming, real, whole
 from comparisons.lamda import proof, translation, units
-from comparisons.runs.files import write_json
 from comparisons.studies import parallel
 from reference import data as datasets
 from reference.experiment import Experiment, check_fit, updates_of
@@ -42,7 +41,7 @@ def lamda(
     json: options.JsonFile = None,
 ) -> int:
     """Which λ makes one style train as another does?"""
-    options.check_json(json, "translation")
+    write = options.json_file(json, "lamda")
     data = datasets.article()
     n = len(data.x_train) if items is None else items
     with naming(value="--lamda", unit="--lamda-unit", items="--items"):
@@ -62,6 +61,6 @@ def lamda(
             proof.check_batches(found, data)
         work, updates = partial(proof.prove, data=data), updates_of(experiment, data)
         (shown,) = parallel.side_by_side(work, [found], updates, f"training {source} and {target}")
-    table.print_table(found, result, to_unit, shown)
-    write_json(json, table.to_json(found, result, to_unit, shown))
+    with options.kept(lambda: write(table.to_json(found, result, to_unit, shown))):
+        table.print_table(found, result, to_unit, shown)
     return proof.exit_status(found, shown)

@@ -1,15 +1,16 @@
 """What the options of several commands share: their types and help, and errors that name the option."""
 
+import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from comparisons.runs.files import json_with, refuse_to_overwrite
+from comparisons.runs.targets import json_writer
 from reference.errors import InputError
 from reference.experiment import SCHEDULES, Experiment
 from reference.network import LOSSES
@@ -101,11 +102,35 @@ def fields_among(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in variables.items() if name in vars(DEFAULT)}
 
 
-def check_json(path: Path | None, key: str, option: str = "--json") -> None:
-    """Raise InputError if writing the file would lose something: only an earlier result, with this key, is replaced."""
-    if path is not None:
-        with naming(option):
-            refuse_to_overwrite(path, json_with(key), "result of this command")
+def json_file(
+    path: Path | None, command: str, *others: Path | None, option: str = "--json"
+) -> Callable[[Mapping[str, Any]], None]:
+    """The function that writes the command's result to the file; one that does nothing where none is asked for.
+
+    Raises InputError, before anything is trained, if that would lose something: only an earlier result of the command
+    is replaced, and none of the other files that the command reads or writes.
+    """
+    if path is None:
+        return lambda _result: None
+    with naming(option):
+        check_apart(path, *others, Path("/dev/stdout"), Path("/dev/stderr"))
+        return json_writer(path, command)
+
+
+@contextmanager
+def kept(*writes: Callable[[], None]) -> Iterator[None]:
+    """Write files at the end of the block, whatever becomes of what is printed in it: a closed pipe loses no result."""
+    with ExitStack() as stack:
+        for write in reversed(writes):
+            stack.callback(write)
+        yield
+
+
+def check_apart(path: Path, *others: Path | None) -> None:
+    """Raise InputError if the path leads to the same file as one of the others."""
+    same = next((other for other in others if other and os.path.realpath(other) == os.path.realpath(path)), None)
+    if same:
+        raise InputError(f"{path}: {same} is the same file, which this command reads or writes as well")
 
 
 def check_epochs(epochs: int) -> None:

@@ -11,7 +11,7 @@ import comparisons.tables.parity as table
 from comparisons.commands import options
 from comparisons.commands.options import DEFAULT, naming, real
 from comparisons.recorders.plain import check_new_trace
-from comparisons.runs.files import check_folder, write_json
+from comparisons.runs.targets import check_folder, make_folder
 from comparisons.studies import parallel
 from reference import data as datasets
 from reference.errors import InputError
@@ -45,7 +45,7 @@ def parity(
     json: options.JsonFile = None,
 ) -> int:
     """Does an experiment give equal weights? Options that are given several times make a matrix."""
-    options.check_json(json, "experiments")
+    write = options.json_file(json, "parity", data)
     dataset = datasets.load(data) if data else datasets.article()
     shapes = [sizes_of(text) for text in sizes] or [(dataset.x_train.shape[1], 8, dataset.t_train.shape[1])]
     # each option that is named like a field of Experiment is an axis of the matrix; the last one changes first
@@ -54,12 +54,12 @@ def parity(
     for experiment in experiments:
         check_names(experiment)
         check_fit(experiment, dataset)
-    places = traces_in(save, experiments) if save else [None] * len(experiments)
+    places = traces_in(save, experiments, json) if save else [None] * len(experiments)
     checks = [study.ParityCheck(e, dataset, certify, place) for e, place in zip(experiments, places, strict=True)]
     updates = sum(updates_of(experiment, dataset) for experiment in experiments) * (1 + certify)
     results = parallel.side_by_side(study.check, checks, updates, f"comparing {len(checks)} runs")
-    table.print_table(results)
-    write_json(json, table.to_json(results))
+    with options.kept(lambda: write(table.to_json(results))):
+        table.print_table(results)
     return table.status(results)
 
 
@@ -71,15 +71,18 @@ def sizes_of(text: str) -> tuple[int, ...]:
         raise InputError(f"sizes must be whole numbers joined by '-', such as 10-8-4; got {text}") from None
 
 
-def traces_in(folder: Path, experiments: list[Experiment]) -> list[tuple[Path, Path]]:
-    """1-reference.npz, 1-candidate.npz, 2-… in the folder, which is made; InputError where any exists."""
+def traces_in(folder: Path, experiments: list[Experiment], json: Path | None) -> list[tuple[Path, Path]]:
+    """1-reference.npz, 1-candidate.npz, 2-… in the folder, which is made; InputError where any exists, or is json."""
     if any(experiment.precision != "rounded" for experiment in experiments):
         raise InputError("--save is for rounded runs; the others are restarted before every update")
     with naming("--save"):
         check_folder(folder)
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         numbers = range(1, len(experiments) + 1)
         places = [(folder / f"{n}-reference.npz", folder / f"{n}-candidate.npz") for n in numbers]
         for path in chain.from_iterable(places):
             check_new_trace(path)
+    if json:
+        with naming("--json"):
+            options.check_apart(json, *chain.from_iterable(places))
     return places

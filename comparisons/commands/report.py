@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from comparisons.commands.article import train
-from comparisons.commands.options import DEFAULT, Epochs, check_epochs, check_json, naming, report_extra
+from comparisons.commands.options import DEFAULT, Epochs, check_epochs, json_file, naming, report_extra
 from comparisons.commands.styles import drawing, styles
 from comparisons.report.files import check_page, load
-from comparisons.runs.files import write_json
+from comparisons.runs.targets import make_folder, write
 from comparisons.studies.article import ROWS, ArticleRow
 from comparisons.studies.article_words import status, to_json
 from reference.errors import InputError
@@ -32,18 +32,18 @@ def report(
     with report_extra("the page needs"):
         from comparisons.report import page
     if results is None:
-        out.mkdir(exist_ok=True)
-        article_json, styles_json = out / "article.json", out / "styles.json"
-        check_json(article_json, "rows", "--out")
-        check_json(styles_json, "styles", "--out")
+        with naming("--out"):
+            make_folder(out)
+        keep_article = json_file(out / "article.json", "article", option="--out")
+        json_file(styles_json := out / "styles.json", "styles", option="--out")
         drawing(out, "--out")
-        write_json(article_json, to_json(train([lasting(row, epochs) for row in ROWS])))
+        keep_article(to_json(train([lasting(row, epochs) for row in ROWS])))
         styles(epochs=epochs, figures=out, json=styles_json)
     with naming("--results"):
         found = load(results or out)
-    out.mkdir(exist_ok=True)
-    target.write_text(page.html(found, trained=results is None), encoding="utf-8")
-    print(target)
+    make_folder(out)
+    write(target, page.html(found, trained=results is None).encode())
+    print(target.path)
     return status(found.article)
 
 

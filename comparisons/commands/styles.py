@@ -13,7 +13,7 @@ import comparisons.studies.styles as study
 import comparisons.tables.styles as table
 from comparisons.commands import options
 from comparisons.commands.options import DEFAULT, naming, real, whole
-from comparisons.runs.files import write_json
+from comparisons.report.pictures import FILES
 from comparisons.studies import parallel, styles_words
 from reference import data as datasets
 from reference.errors import InputError
@@ -30,8 +30,7 @@ def drawing(folder: Path | None, option: str) -> Callable[..., None]:
     with options.report_extra("figures need"):
         from comparisons.report import figures
     with naming(option):
-        figures.check_files(folder)
-    return partial(figures.save, folder)
+        return partial(figures.save, figures.check_files(folder))
 
 
 def styles(
@@ -46,8 +45,8 @@ def styles(
     json: options.JsonFile = None,
 ) -> int:
     """What does every style do to a network: accuracy, Σ|w|, exact zeros?"""
-    options.check_json(json, "styles")
-    draw = drawing(figures, "--figures")
+    drawn = [figures / file for file in FILES] if figures else []
+    write, draw = options.json_file(json, "styles", data, *drawn), drawing(figures, "--figures")
     dataset = datasets.load(data) if data else datasets.article()
     if not (epochs > 0 and all(value > 0 for value in lamda)):
         raise InputError(f"epochs and every lamda must be > 0 here; got {epochs} and {lamda}")
@@ -61,7 +60,6 @@ def styles(
     outcomes = parallel.side_by_side(work, rows, updates, f"training {len(rows) * len(seeds)} networks")
     paths = study.chatter(replace(base, epochs=math.ceil(CHATTER_UPDATES / len(dataset.x_train))), dataset)
     result = styles_words.to_json(outcomes, paths, dataset)
-    table.print_table(result)
-    write_json(json, result)
-    draw(outcomes, paths, dataset)
+    with options.kept(lambda: write(result), lambda: draw(outcomes, paths, dataset)):
+        table.print_table(result)
     return 0

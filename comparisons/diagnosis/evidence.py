@@ -16,10 +16,10 @@ from comparisons.agreement.traces import Comparison, states
 from comparisons.diagnosis.thresholds import SAME_STATE
 from comparisons.diagnosis.update_rule import UpdateRule, rule_of
 from comparisons.diagnosis.updates import RecordedUpdate, Side, with_computed, with_derived, with_recorded
-from comparisons.runs.names import as_state
+from comparisons.runs.names import network_shapes
 from reference.data import Dataset
 from reference.errors import InputError
-from reference.experiment import Experiment, draw
+from reference.experiment import Experiment, check_fit
 
 # where gradients are from
 COMPUTED = "computed by the reference"
@@ -100,6 +100,7 @@ def starts(comparison: Comparison) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def check_shapes(experiment: Experiment, data: Dataset, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise InputError unless the parameters are those of the experiment's network."""
-    expected = {name: array.shape for name, array in as_state(draw(experiment, data)[0]).items()}
+    check_fit(experiment, data)
+    expected = network_shapes(experiment.sizes)
     if expected != dict(shapes):
         raise InputError(f"the experiment's parameters are {expected}; the reference recorded {dict(shapes)}")

@@ -24,6 +24,7 @@ from comparisons.diagnosis.hypotheses import Explanation
 from comparisons.diagnosis.rounding import Rounding
 from comparisons.diagnosis.search import Diagnosis
 from comparisons.diagnosis.words import because, sentence
+from reference.errors import printable
 
 LINE, LABEL = 98, 12  # columns of a line of text, and of what stands at its left
 VERDICTS = {0: "equal", 1: "different", 3: "nothing proved"}
@@ -95,9 +96,9 @@ class Finding:
         for label, words in self.lines():
             first = f"  {label:{LABEL}}" if len(label) < LABEL else f"  {label}  "
             parts += textwrap.wrap(
-                words, LINE, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
+                printable(words), LINE, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
             ) or [first]
-        return "\n".join([*parts, f"  {'again':{LABEL}}{self.again}"])
+        return "\n".join([*parts, f"  {'again':{LABEL}}{printable(self.again)}"])
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """What stands below the headline: a label and words."""
@@ -110,7 +111,7 @@ class Finding:
     @property
     def headline(self) -> str:
         """The verdict in one line."""
-        return headline(self.comparison, self.rounding if self.verdict == UP_TO_ROUNDING else None)
+        return printable(headline(self.comparison, self.rounding if self.verdict == UP_TO_ROUNDING else None))
 
     def __repr__(self) -> str:
         return f"<Finding: {self.headline}>"

@@ -20,9 +20,20 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike
 
-from comparisons.runs.files import refuse_to_overwrite, require
+from comparisons.runs.files import require
 from comparisons.runs.journal import begin, finish, journals, usable
-from comparisons.runs.trace import BATCHES, DIGEST_SIZE, DIGEST_UPDATES, DIGESTS, HEADER, UPDATES, as_code, digest
+from comparisons.runs.targets import check_target
+from comparisons.runs.trace import (
+    BATCHES,
+    DIGEST_SIZE,
+    DIGEST_UPDATES,
+    DIGESTS,
+    HEADER,
+    UPDATES,
+    as_code,
+    check_stated,
+    digest,
+)
 from reference.errors import InputError
 
 Arrays = Mapping[str, ArrayLike]
@@ -65,6 +76,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         versions = {"python": platform.python_version(), "numpy": np.__version__}
         made = {"run": uuid.uuid4().hex, "framework": framework, "versions": versions}
         self.header = {**made, "experiment": dict(experiment or {}), **(header or {})}
+        check_stated(self.path, self.header)
         self._every = every or (1 if window is None else 0)
         self._window = range(window[0], window[1] + 1) if window else range(0)
         self._updates = 0
@@ -141,7 +153,7 @@ def check_new_trace(path: Path) -> None:
     """Raise InputError where a trace cannot be written, or the file or a journal of it exists."""
     require(path, path.suffix == ".npz", "the name of a trace must end in .npz")
     for file in (path, *journals(path)):
-        refuse_to_overwrite(file)
+        check_target(file)
 
 
 def check_names(path: Path, parameters: Mapping[str, np.ndarray]) -> None:

@@ -5,6 +5,7 @@ save() writes each figure as SVG and as PNG. The same results give the same byte
 """
 
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
-from comparisons.report.files import MAKER, with_mark
-from comparisons.report.pictures import NAMES
-from comparisons.runs.files import check_folder, refuse_to_overwrite
+from comparisons.report.files import check_file
+from comparisons.report.pictures import FILES, KINDS
+from comparisons.runs.targets import MAKER, Target, make_folder, write
 from comparisons.studies.boundary import Boundary, boundaries
 from comparisons.studies.styles import Chatter, Run
 from reference.data import Dataset
 
 MARKS = {"svg": f"<dc:title>{MAKER}</dc:title>", "png": f"Software\0{MAKER}"}  # a figure with it may be replaced
+OPTIONS: dict[str, Any] = {
+    "svg": {"metadata": {"Creator": MAKER, "Date": None}},
+    "png": {"metadata": {"Software": MAKER}, "dpi": 300},
+}
 
 BLACK, GREY, ORANGE, SKY = "#000000", "#777777", "#E69F00", "#56B4E9"
 GREEN, BLUE, RED, PURPLE = "#009E73", "#0072B2", "#D55E00", "#CC79A7"
@@ -37,6 +42,7 @@ STYLE: Any = {
     "figure.titlesize": 11,
     **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 9),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    "svg.fonttype": "path",  # whatever the user's settings are: text would need their fonts on the page
     "svg.hashsalt": MAKER,  # ids in an SVG file depend on it alone
     "figure.constrained_layout.use": True,
 }
@@ -150,19 +156,21 @@ def boundary(found: Sequence[Boundary]) -> Figure:
     return figure
 
 
-def check_files(folder: Path) -> None:
-    """Raise InputError where the figures cannot be written to the folder, or would replace files of the user's."""
-    check_folder(folder)
-    if folder.is_dir():
-        for name, (kind, mark) in product(NAMES, MARKS.items()):
-            refuse_to_overwrite(folder / f"{name}.{kind}", with_mark(mark), "figure of this command")
+def check_files(folder: Path) -> list[Target]:
+    """The files of `save`: each figure as SVG and as PNG.
+
+    Raises InputError where they cannot be written to the folder, or would replace files of the user's.
+    """
+    marks = {file: MARKS[Path(file).suffix[1:]] for file in FILES}
+    return [check_file(folder / file, mark, "figure of this command") for file, mark in marks.items()]
 
 
-def save(folder: Path, outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Dataset) -> None:
-    """Draw all figures and write them to the folder, which is made if it is missing."""
-    folder.mkdir(exist_ok=True)
+def save(targets: Sequence[Target], outcomes: Sequence[Sequence[Run]], paths: Sequence[Chatter], data: Dataset) -> None:
+    """Draw all figures and write them to the files of `check_files`, whose folder is made if it is missing."""
+    make_folder(targets[0].path.parent)
     with mpl.rc_context(STYLE):
         drawn = (weights(outcomes), chatter(paths), strength(outcomes, data), boundary(boundaries()))
-        for name, figure in zip(NAMES, drawn, strict=True):
-            figure.savefig(folder / f"{name}.svg", metadata={"Creator": MAKER, "Date": None})
-            figure.savefig(folder / f"{name}.png", metadata={"Software": MAKER}, dpi=300)
+        for target, (figure, kind) in zip(targets, product(drawn, KINDS), strict=True):
+            file = BytesIO()
+            figure.savefig(file, format=kind, **OPTIONS[kind])
+            write(target, file.getvalue())

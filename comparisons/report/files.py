@@ -6,27 +6,32 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from comparisons.report.pictures import NAMES
-from comparisons.runs.files import check_folder, refuse_to_overwrite, require
+from comparisons.report.pictures import NAMES, is_drawing
+from comparisons.runs.files import MOST_JSON_BYTES, require
+from comparisons.runs.targets import MAKER, Target, check_folder, check_target
 from comparisons.studies import article, article_words, styles, styles_words
+from reference.errors import InputError
 from reference.experiment import Experiment
+from reference.files import read_text
 
-MAKER = "l1-parity"  # in <meta name="generator"> of a page, and in a figure: these may be replaced
 
-
-def check_page(folder: Path) -> Path:
+def check_page(folder: Path) -> Target:
     """Where the page will be. Raises InputError where it cannot be written, or would replace a file of the user's."""
-    check_folder(folder)
-    page = folder / "index.html"
-    if folder.is_dir():
-        refuse_to_overwrite(page, with_mark(f'<meta name="generator" content="{MAKER}">'), "page of this command")
-    return page
+    return check_file(folder / "index.html", f'<meta name="generator" content="{MAKER}">', "page of this command")
 
 
-def with_mark(mark: str) -> Callable[[Path], bool]:
-    """Is this text in a file? For refuse_to_overwrite."""
-    return lambda path: mark.encode() in path.read_bytes()
+def check_file(path: Path, mark: str, what: str) -> Target:
+    """A file in a folder that may still have to be made; a `what`, in whose first lines the mark is, may be replaced.
 
+    Raises InputError where it cannot be written, or is another file.
+    """
+    check_folder(path.parent)
+    if path.parent.is_dir():
+        return check_target(path, lambda head: mark.encode() in head, what)
+    return Target(path, path, None)
+
+
+MOST_NUMBER = 10.0**100  # no result is as large, and sums and products of smaller ones are finite
 
 # The shape of a result file: a dict must have these keys, and may have more; a list must have items, all of its only
 # shape; a tuple lists alternatives; a type stands for its instances, None and a string for themselves. A number that
@@ -81,14 +86,17 @@ HOW = {"article": "article --json article.json", "styles": "styles --json styles
 
 def read(path: Path, what: str, command: str, parse: Callable[[str], Any], ours: Callable[[Any], bool]) -> Any:
     """What parse returns for the text of a file; InputError unless that is ours, a `what` that the command writes."""
+    kind, how = path.suffix[1:].upper(), f"; python -m comparisons {HOW[command]} writes one"
     try:
-        found = parse(path.read_text(encoding="utf-8", errors="replace"))
+        text = read_text(path, kind, MOST_JSON_BYTES)
+    except InputError as error:
+        raise InputError(f"{error}{how}") from error
+    try:
+        found = parse(text)
         fault = "" if ours(found) else f"is no {what} of `{command}`"
-    except OSError as error:
-        fault = f"cannot be read ({error.strerror})"
-    except (ValueError, ElementTree.ParseError):
-        fault = f"is no {path.suffix[1:].upper()}"
-    require(path, not fault, f"{fault}; python -m comparisons {HOW[command]} writes one")
+    except (ValueError, RecursionError, ElementTree.ParseError):
+        fault = f"is no {kind}"
+    require(path, not fault, f"{fault}{how}")
     return found
 
 
@@ -106,9 +114,8 @@ def is_styles(found: Any) -> bool:
 
 
 def is_figure(text: str) -> bool:
-    """Is it a figure of `styles`? Raises ParseError if it is no XML."""
-    ElementTree.fromstring(text)
-    return MAKER in text
+    """Is it a figure of `styles`, with nothing in it that these do not have? Raises ParseError if it is no XML."""
+    return MAKER in text and is_drawing(text)
 
 
 def fits(value: Any, shape: Any) -> bool:
@@ -119,4 +126,6 @@ def fits(value: Any, shape: Any) -> bool:
         return isinstance(value, list) and len(value) > 0 and all(fits(item, shape[0]) for item in value)
     if isinstance(shape, tuple):
         return any(fits(value, alternative) for alternative in shape)
+    if isinstance(value, int | float) and (isinstance(value, bool) or not abs(value) < MOST_NUMBER):
+        return False  # a number that is not finite is a string, and none of 400 digits is a result
     return isinstance(value, shape) if isinstance(shape, type) else bool(value == shape)

@@ -11,6 +11,7 @@ from comparisons.lamda.translation import Translation, shrinkage, translate_lamd
 from comparisons.report import environment, files, formulas, pictures
 from comparisons.studies import article_words, styles_words
 from comparisons.studies.styles import SMALL
+from reference.errors import printable
 from reference.experiment import Experiment
 from reference.l1 import STYLES
 from reference.optimizers import OPTIMIZERS
@@ -23,6 +24,7 @@ def html(results: files.Results, trained: bool) -> str:
     """The whole page. trained: the networks were trained for it; otherwise the results are files of earlier runs."""
     loader, rows = FileSystemLoader(Path(__file__).parent), results.article["rows"]
     jinja = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    jinja.finalize = as_text
     return jinja.get_template("template.html.j2").render(
         **results._asdict(),
         generator=files.MAKER,
@@ -65,6 +67,11 @@ def alike(cells: list[Translation]) -> dict[Translation, list[str]]:
     for cell in (cell for cell in cells if cell.target.style != cell.source.style):
         groups.setdefault((cell.kind, cell.formula, cell.reason), []).append(cell)
     return {group[0]: [cell.target.style for cell in group] for group in groups.values()}
+
+
+def as_text(value: object) -> object:
+    """What stands on the page: of a text from a file, no control character and no lone surrogate."""
+    return printable(value) if type(value) is str else value
 
 
 def plain(value: float) -> str:

@@ -7,6 +7,7 @@
 A field that is left out has the default of `Experiment`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -15,19 +16,22 @@ from typing import Any
 import numpy as np
 
 from comparisons.runs.files import read_toml, require
-from comparisons.runs.names import as_state, first_rows
-from comparisons.runs.trace import Trace
+from comparisons.runs.names import as_state, first_rows, network_shapes
+from comparisons.runs.trace import DIGEST_UPDATES, MOST_NUMBER, UPDATES, Trace
 from reference import data as datasets
 from reference.errors import InputError
-from reference.experiment import Experiment, check_fit, draw
+from reference.experiment import Experiment, check_fit, draw, parameters_of, updates_of
 from reference.train import check_names
 
 KINDS: dict[type, tuple[Callable[[Any], bool], str]] = {  # by the type of the field's default: is this one, in words
     int: (lambda value: type(value) is int, "a whole number"),
-    float: (lambda value: type(value) in (int, float), "a number"),
+    float: (lambda value: type(value) is float or (type(value) is int and abs(value) < MOST_NUMBER), "a number"),
     str: (lambda value: type(value) is str, "text"),
     tuple: (lambda value: type(value) is list and {*map(type, value)} <= {int}, "a list of whole numbers"),
 }
+PER_STATE = 100  # updates that the reference may train for each state that a stranger's file has
+WITHOUT_STATES = 2_500_000  # and updates × parameters beside them: a few seconds
+SMALL = 100_000  # parameters
 FIELDS = {field.name: KINDS[type(field.default)] for field in fields(Experiment)}
 
 
@@ -77,12 +81,33 @@ def stated(trace: Trace) -> tuple[Experiment, datasets.Dataset | None] | tuple[N
 
 def of_network(trace: Trace, experiment: Experiment, data: datasets.Dataset) -> bool:
     """Has the trace the parameters of the experiment's network, and does the experiment fit the data?"""
-    names = {f"{kind}{layer}" for layer in range(1, len(experiment.sizes)) for kind in "Wb"}
     try:
         check_fit(experiment, data)
     except InputError:
         return False
-    return names == set(trace.parameters)
+    return network_shapes(experiment.sizes) == {name: column.shape for name, column in trace.parameters.items()}
+
+
+def affordable(experiment: Experiment, data: datasets.Dataset, trace: Trace) -> bool:
+    """May the reference train as far as the trace says? What it says costs nothing, and training does.
+
+    For each state that is recorded 100 updates, and 20,000 for a network as small as the article's.
+    """
+    updates = [key for key in (UPDATES, DIGEST_UPDATES) if key in trace.columns]
+    last = max((int(trace.read(key)[-1]) for key in updates if trace.columns[key].rows), default=0)
+    states, size = max(trace.columns[key].rows for key in updates), parameters_of(experiment.sizes)
+    recorded = sum(math.prod(column.shape) for column in trace.parameters.values())
+    small = size <= max(recorded, SMALL)
+    return small and min(last, updates_of(experiment, data)) <= PER_STATE * states + WITHOUT_STATES // size
+
+
+def check_affordable(experiment: Experiment, data: datasets.Dataset, trace: Trace) -> None:
+    """Raise InputError unless it is affordable to train the experiment beside the trace."""
+    fault = (
+        f"too little is recorded for its experiment, {updates_of(experiment, data):,} updates of"
+        f" {parameters_of(experiment.sizes):,} parameters: a state or a digest every {PER_STATE} updates is needed"
+    )
+    require(trace.path, affordable(experiment, data, trace), fault)
 
 
 def articles(experiment: Experiment, trace: Trace) -> datasets.Dataset | None:

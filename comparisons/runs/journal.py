@@ -5,6 +5,7 @@ what a crash leaves of them can be read.
 """
 
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,10 @@ import numpy as np
 
 from comparisons.runs.files import require
 from reference.errors import InputError
+from reference.files import MOST_ARRAYS, size_of
 
 MOST_BYTES = 2**24  # of the first line
+NUMBERS = re.compile("[<>|]?([fiu][1248])")  # the types of columns, as the first line has them
 
 
 def journals(path: Path) -> tuple[Path, Path]:
@@ -57,15 +60,20 @@ def usable(name: str) -> bool:
 
 def read_journal(path: Path) -> tuple[Mapping[str, Any], np.ndarray]:
     """The header, and the records as an array that stays on disk. Raises InputError for any other file."""
-    with path.open("rb") as file:
-        line = file.readline(MOST_BYTES)
     try:
+        size = size_of(path)
+        with path.open("rb") as file:
+            line = file.readline(MOST_BYTES)
         head = json.loads(line)
-        dtype = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in head["columns"]])
-        header, names = head["header"], dtype.names or ()
-        numbers = all(usable(name) and dtype[name].base.kind in "fiu" for name in names)
-        require(path, names and numbers and isinstance(header, dict), "no trace has such columns or such a header")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        columns, header = head["columns"], head["header"]
+        require(path, isinstance(header, dict) and 0 < len(columns) <= MOST_ARRAYS, "no trace has so many columns")
+        fits = all(usable(name) and NUMBERS.fullmatch(kind) and len(shape) <= 30 for name, kind, shape in columns)
+        require(path, fits and line.endswith(b"\n"), "no trace has such columns")
+        dtype = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in columns])
+        require(path, dtype.itemsize, "its records have 0 bytes")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, MemoryError) as error:
         raise InputError(f"{path}: is no journal of a trace") from error
-    count = (path.stat().st_size - len(line)) // dtype.itemsize
+    count = (size - len(line)) // dtype.itemsize
     return header, np.memmap(path, dtype, mode="r", offset=len(line), shape=(count,)) if count else np.empty(0, dtype)

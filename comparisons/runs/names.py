@@ -6,10 +6,11 @@
 name and the same axes in both runs needs no entry.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ ArraysByName = dict[str, np.ndarray]
 Axes = tuple[int, ...]
 Names = Mapping[str, str | tuple[str, str | Axes]]
 
+MOST_TRIES = 2_000_000  # pairs of parameters and orders of their axes; ResNet-152 has 1.5 million
 MOST_AXES = 5  # an array with more has too many orders of its axes to try them all
 
 
@@ -102,7 +104,8 @@ def propose(reference: Trace, candidate: Trace) -> str:
     Raises InputError for a trace without a recorded state.
     """
     expected, actual = first_rows(reference), first_rows(candidate)
-    lines = []
+    lines, tries = [], len(expected) * sum(len(orders(array.shape)) for array in actual.values())
+    require(candidate.path, tries <= MOST_TRIES, f"{len(actual)} parameters are too many to try all of them")
     for name, array in actual.items():
         turned = {(target, axes): array.transpose(axes) for target, axes in product(expected, orders(array.shape))}
         by_shape = [fit for fit, candidate in turned.items() if candidate.shape == expected[fit[0]].shape]
@@ -113,7 +116,7 @@ def propose(reference: Trace, candidate: Trace) -> str:
         elif by_shape:
             lines += [f"# {toml(name, *fit)}   # {why}" for fit in fits or by_shape]
         else:
-            lines.append(f'# "{name}" {array.shape} fits nothing')
+            lines.append(f"# {json.dumps(name, ensure_ascii=False)} {array.shape} fits nothing")
     return "\n".join(lines) + "\n"
 
 
@@ -133,12 +136,21 @@ def toml(name: str, target: str, axes: Axes) -> str:
     """One line of a map."""
     plain = list(range(len(axes)))
     order = '"T"' if list(axes) == plain[::-1] else str(list(axes))
-    return f'"{name}" = ' + (f'"{target}"' if list(axes) == plain else f'["{target}", {order}]')
+    key, value = (json.dumps(text, ensure_ascii=False) for text in (name, target))  # a name may have quotes in it
+    return f"{key} = " + (value if list(axes) == plain else f"[{value}, {order}]")
 
 
 def as_state(parameters: Parameters) -> ArraysByName:
     """One (W, b) a layer as W1, b1, W2, b2, …"""
     return {f"{n}{layer}": a for layer, pair in enumerate(parameters, start=1) for n, a in zip("Wb", pair, strict=True)}
+
+
+def network_shapes(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """The shapes of `as_state` for a network with these units."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, (m, n) in enumerate(pairwise(sizes), start=1):
+        shapes |= {f"W{layer}": (m, n), f"b{layer}": (n,)}
+    return shapes
 
 
 def as_parameters(state: Mapping[str, np.ndarray]) -> Parameters:

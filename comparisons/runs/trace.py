@@ -19,23 +19,22 @@ blocks, so that memory does not grow with the number of updates.
 import hashlib
 import json
 import math
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import ArrayLike
 
 from comparisons.runs.files import require
 from comparisons.runs.journal import finish, journals, usable
-from reference.errors import InputError
+from reference.errors import printable
+from reference.experiment import MOST_EPOCHS, MOST_PARAMETERS, parameters_of
+from reference.files import archive, read_head, refusing
 
 DIGEST_SIZE = 16
 HEADER, UPDATES = "header", "updates"
@@ -46,14 +45,13 @@ FORMAT = 2  # of what is written today: since 2, digests are of values with −0
 BLOCK_BYTES = 4 * 2**20  # of all columns together, read in one go
 
 # what is refused: far more than any real trace has
-MOST_COLUMNS = 100_000
 MOST_HEADER_BYTES = 2**20
 MOST_INFLATION = 1_000  # weights that never move deflate to a thousandth; what shrinks further is a zip bomb
-
-UNREADABLE = (  # what the readers of zip, npy and JSON raise for a damaged or hostile file
-    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, OverflowError, MemoryError),
-    *(ValueError, TypeError, SyntaxError, tokenize.TokenError),
-)
+MOST_ROWS = 10_000_000  # their numbers are held in memory, several times
+MOST_UPDATES = 10**11  # the number of an update: a million a second for a day
+MOST_ROW_BYTES = 2**25  # of a row of all columns, as float64; more if the file is large: it is held up to 20 times
+MOST_DEPTH, MOST_NUMBER = 50, 10**300  # of what a header has in what; a float has no larger number
+NO_TRACE = "trace that can be read"
 
 
 def digest(arrays: Iterable[ArrayLike]) -> bytes:
@@ -68,9 +66,8 @@ def digest(arrays: Iterable[ArrayLike]) -> bytes:
 
 
 def shown(said: object) -> str:
-    """What a header says, for a terminal: shortened, and without control characters."""
-    text = str(said)
-    return (text if text.isprintable() else repr(text))[:200]
+    """What a file says, for a terminal: shortened, in one line, and without control characters."""
+    return printable(str(said)[:200])[:200]
 
 
 def as_code(value: object) -> str:
@@ -103,7 +100,7 @@ class Trace:
 
     def __repr__(self) -> str:
         framework = f", {shown(self.header['framework'])}" if self.header.get("framework") else ""
-        return f"<trace {self.path.name}: {self.rows} states of {len(self.parameters)} parameters{framework}>"
+        return f"<trace {shown(self.path.name)}: {self.rows} states of {len(self.parameters)} parameters{framework}>"
 
     _repr_html_ = as_code
 
@@ -130,13 +127,15 @@ class Trace:
         """
         columns = [self.columns[name] for name in names]
         rows = max(1, BLOCK_BYTES // max(1, sum(column.row_bytes for column in columns)))
-        with refusing(self.path), zipfile.ZipFile(self.path) as file, ExitStack() as stack:
+        with refusing(self.path, NO_TRACE), archive(self.path) as file, ExitStack() as stack:
             streams = {name: stack.enter_context(file.open(f"{name}.npy")) for name in names}
             found = [read_column(self.path, file.getinfo(f"{name}.npy"), stream) for name, stream in streams.items()]
             require(self.path, found == columns, "was changed while it was read")
             for done in range(0, columns[0].rows, rows):
                 count = min(rows, columns[0].rows - done)
                 yield {column.name: read_rows(column, count, streams[column.name]) for column in columns}
+            for stream in streams.values():
+                stream.read()  # the end: only here zipfile looks at the check sum
 
     def read(self, name: str) -> np.ndarray:
         """A whole column."""
@@ -149,20 +148,6 @@ def read_rows(column: Column, rows: int, stream: IO[bytes]) -> np.ndarray:
     return np.frombuffer(stream.read(rows * column.row_bytes), column.dtype).reshape(rows, *column.shape)
 
 
-@contextmanager
-def refusing(path: Path) -> Iterator[None]:
-    """Turn all that reading a damaged or hostile file raises into an InputError of one line."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except InputError:
-        raise
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{path}: is no trace that can be read ({reason})") from error
-
-
 def open_trace(path: str | Path) -> Trace:
     """Open a trace, and check all that can be checked without reading its arrays.
 
@@ -170,13 +155,12 @@ def open_trace(path: str | Path) -> Trace:
     Raises InputError, with one line, for a file that is missing, damaged, hostile or no trace.
     """
     path = Path(path)
-    if not path.exists() and all(journal.exists() for journal in journals(path)):
-        finish(path)
     found: dict[str, Any] = {}
-    with refusing(path), zipfile.ZipFile(path) as file:
-        members = file.infolist()
-        require(path, len(members) <= MOST_COLUMNS, f"has {len(members)} arrays; at most {MOST_COLUMNS} are allowed")
-        for member in members:
+    with refusing(path, NO_TRACE):
+        if not path.exists() and all(journal.exists() for journal in journals(path)):
+            finish(path)
+    with refusing(path, NO_TRACE), archive(path) as file:
+        for member in file.infolist():
             name = member_name(path, member)
             require(path, name not in found, f"has the array {name} twice")
             with file.open(member) as stream:
@@ -194,23 +178,17 @@ def member_name(path: Path, member: zipfile.ZipInfo) -> str:
     return name
 
 
-def read_npy_head(path: Path, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """The shape, Fortran order and dtype of a .npy file."""
-    version, known = npy.read_magic(stream), {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    require(path, version in known, f"is no trace that can be read (version {version} of .npy is not known)")
-    return known[version](stream)
-
-
 def read_column(path: Path, member: zipfile.ZipInfo, stream: IO[bytes]) -> Column:
     """What the head of a .npy file says. Raises InputError for an array that cannot be a column."""
     name = member.filename.removesuffix(".npy")
-    shape, fortran_order, dtype = read_npy_head(path, stream)
+    shape, fortran_order, dtype = read_head(stream)
     require(path, dtype.kind in "fiu" and dtype.itemsize <= 8, f"{name} holds {dtype}, not numbers of at most 8 bytes")
     require(path, shape and min(shape) >= 0, f"{name} has the shape {shape}, without a leading update axis")
     in_order = len(shape) == 1 or not fortran_order
     require(path, in_order, f"{name} is stored in Fortran order; np.ascontiguousarray makes it a column")
     c, size = Column(name, shape[0], tuple(shape[1:]), dtype), member.file_size - stream.tell()
     require(path, size == c.rows * c.row_bytes, f"{name} is damaged: its size is not that of {c.rows} rows")
+    require(path, c.rows <= MOST_ROWS, f"{name} has {c.rows:,} rows; at most {MOST_ROWS:,} are allowed")
     return c
 
 
@@ -218,13 +196,38 @@ def read_header(path: Path, member: zipfile.ZipInfo, stream: IO[bytes]) -> Mappi
     """The JSON object of the header."""
     fault = f"its header has {member.file_size:,} bytes; at most {MOST_HEADER_BYTES:,} are allowed"
     require(path, member.file_size <= MOST_HEADER_BYTES, fault)
-    shape, _, dtype = read_npy_head(path, stream)
+    shape, _, dtype = read_head(stream)
     fault = f"the header must be one text, JSON; it is an array of {dtype}, shape {shape}"
     require(path, shape == () and dtype.kind == "U", fault)
-    text = str(np.frombuffer(stream.read(), dtype)[0])
+    content = stream.read()
+    require(path, len(content) == dtype.itemsize, "its header is damaged: its size is not that of its text")
+    text = str(np.frombuffer(content, dtype)[0])
     header = json.loads(text)
     require(path, isinstance(header, dict), f"the header must be a JSON object, {{…}}; got {text[:40]}")
+    check_stated(path, header)
     return header
+
+
+def check_stated(path: Path, header: Mapping[str, Any]) -> None:
+    """Raise InputError for a header that is nested too deep, has endless numbers, or names what nobody could train."""
+    level: list[Any] = [header]
+    for _ in range(MOST_DEPTH):
+        require(
+            path, not any(type(v) is int and abs(v) >= MOST_NUMBER for v in level), "its header has endless numbers"
+        )
+        level = [
+            v for of in level if isinstance(of, dict | list) for v in (of.values() if isinstance(of, dict) else of)
+        ]
+    require(path, not level, f"its header is nested more than {MOST_DEPTH} deep")
+    said = header.get("experiment")
+    epochs, sizes = (said.get("epochs"), said.get("sizes")) if isinstance(said, dict) else (None, None)
+    if type(epochs) is int:
+        require(
+            path, epochs <= MOST_EPOCHS, f"its header has {epochs:,} epochs; at most {MOST_EPOCHS:,} can be trained"
+        )
+    if isinstance(sizes, list) and {*map(type, sizes)} <= {int}:
+        count, words = parameters_of(sizes), "its header has a network of {count:,} parameters; at most "
+        require(path, count <= MOST_PARAMETERS, f"{words.format(count=count)}{MOST_PARAMETERS:,} can be trained")
 
 
 def checked(trace: Trace) -> Trace:
@@ -248,6 +251,8 @@ def checked(trace: Trace) -> Trace:
             require(path, of_digests, f"{name} must be {DIGEST_SIZE} bytes (uint8) a row")
         elif ":" not in name:
             require(path, c.dtype.kind == "f", f"{name} holds {c.dtype}; a parameter is of a floating-point type")
+    row, most = 8 * sum(math.prod(c.shape) for c in columns.values()), max(MOST_ROW_BYTES, 4 * path.stat().st_size)
+    require(path, row <= most, f"a row of all arrays would unpack to {row:,} bytes; at most {most:,} are allowed")
     return trace
 
 
@@ -259,3 +264,4 @@ def check_rising(trace: Trace, name: str) -> None:
         rises = (np.diff(numbers, prepend=last) > 0).all()
         require(trace.path, rises, f"{name} must rise from row to row, from 0 or more")
         last = int(numbers[-1])
+        require(trace.path, last <= MOST_UPDATES, f"{name} goes up to {last:,}; at most {MOST_UPDATES:,} are allowed")

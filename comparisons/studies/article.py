@@ -91,7 +91,8 @@ def torch_example(style: str) -> float:
     """The worked example by autograd of the loss 9 w, torch.optim.SGD and the style's place."""
     w = torch.nn.Parameter(torch.tensor([WEIGHT], dtype=torch.float64))
     optimizer = torch.optim.SGD([{"params": [w], "lamda": LAMDA}], lr=LR)
-    torch_impl.l1.attach(torch_impl.l1.STYLES[style], optimizer)
-    torch_impl.l1.with_penalty(GRADIENT * w.sum(), torch_impl.l1.STYLES[style], optimizer).backward()
+    if torch_impl.l1.STYLES[style].around_step:
+        torch_impl.l1.attach(style, optimizer)
+    torch_impl.l1.with_penalty(GRADIENT * w.sum(), style, optimizer).backward()
     optimizer.step()
     return float(w.detach())

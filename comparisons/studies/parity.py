@@ -9,6 +9,7 @@ import torch
 
 import reference.train
 import torch_impl.train
+from comparisons.agreement.controls import NotJudged, not_judged
 from comparisons.agreement.free_run import Agreement, Tick, compare_runs, ticking
 from comparisons.agreement.lockstep import Lockstep, lockstep
 from comparisons.agreement.ties import ClosestCall, RoundingTie, rounding_tie
@@ -38,6 +39,7 @@ class ParityResult(NamedTuple):
     closest_call_ulps: int | None = None  # of a rounded run
     certificate: Lockstep | None = None
     tie: RoundingTie | None = None  # what explains the first difference of a rounded run
+    not_judged: tuple[NotJudged, ...] = ()  # which wrong L1 would have passed, too
 
     @property
     def equal_again(self) -> bool:
@@ -46,8 +48,9 @@ class ParityResult(NamedTuple):
 
     @property
     def exit_status(self) -> int:
-        """0 equal, 1 the runs differ, 3 nothing was compared."""
-        return 0 if self.equal_again else self.outcome.exit_status
+        """0 equal, 1 the runs differ, 3 nothing was proved."""
+        status = 0 if self.equal_again else self.outcome.exit_status
+        return 3 if status == 0 and self.not_judged else status
 
     @property
     def lockstep(self) -> Lockstep | None:
@@ -57,7 +60,8 @@ class ParityResult(NamedTuple):
     @property
     def certified(self) -> bool:
         """Equal, and no value was ever closer to a rounding tie than the two sides were to each other there."""
-        return self.outcome.exit_status == 0 and self.certificate is not None and self.certificate.certified
+        equal = self.exit_status == 0 and not self.equal_again
+        return equal and self.certificate is not None and self.certificate.certified
 
 
 def free_run(asked: ParityCheck, tick: Tick) -> ParityResult:
@@ -70,8 +74,9 @@ def free_run(asked: ParityCheck, tick: Tick) -> ParityResult:
     agreement = compare_runs(ticking(one, tick), other)
     parted, summary = agreement.first_difference, summary_of(agreement.reference, data)
     certificate = lockstep(experiment, data, tick=tick) if asked.certify else None
-    tie = rounding_tie(experiment, data, parted) if parted else None
-    return ParityResult(asked, "free run", agreement, summary, closest_call.ulps, certificate, tie)
+    tie = rounding_tie(experiment, data, parted, run=torch_impl.train.train(experiment, data)) if parted else None
+    passed = not_judged(experiment, data) if not parted or tie else ()
+    return ParityResult(asked, "free run", agreement, summary, closest_call.ulps, certificate, tie, passed)
 
 
 def recorded(run: Iterator[Parameters], asked: ParityCheck, path: Path, framework: str) -> Iterator[Parameters]:
@@ -86,7 +91,8 @@ def recorded(run: Iterator[Parameters], asked: ParityCheck, path: Path, framewor
 def in_lockstep(asked: ParityCheck, tick: Tick) -> ParityResult:
     """The candidate restarted before every update, and compared within the tolerance of one update."""
     outcome = lockstep(asked.experiment, asked.data, tick=tick)
-    return ParityResult(asked, "lockstep", outcome, summary_of(outcome.reference, asked.data))
+    summary = summary_of(outcome.reference, asked.data)
+    return ParityResult(asked, "lockstep", outcome, summary, not_judged=outcome.not_judged)
 
 
 # by precision: only rounded runs stay equal in a free run

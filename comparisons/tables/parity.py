@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from comparisons.agreement.controls import MISSING
 from comparisons.agreement.free_run import Agreement
 from comparisons.agreement.lockstep import Lockstep
 from comparisons.studies import parity
@@ -40,7 +41,7 @@ def print_table(results: Sequence[parity.ParityResult]) -> None:
     out.print(table)
     out.print()
     for r in results:
-        if r.outcome.first_difference or not r.outcome.moved:
+        if r.exit_status or r.outcome.first_difference:
             out.print(f"{verdict(r)}\n  again: {command(r.asked)}", soft_wrap=True)
     out.print(summary(results), soft_wrap=True)
 
@@ -65,11 +66,10 @@ def field_text(value: object) -> str:
 
 
 def verdict(result: parity.ParityResult) -> str:
-    """Where the two sides first differ, for how long, and what explains it; or why nothing was compared."""
+    """Where the two sides first differ, for how long, and what explains it; or why nothing was proved."""
     outcome, tie = result.outcome, result.tie
     if not outcome.first_difference:
-        why = "no parameter moved, so that equal weights prove nothing" if outcome.updates else "there was no update"
-        return f"NOTHING COMPARED: {why}"
+        return nothing_proved(result)
     word = "EQUAL AT THE END" if result.equal_again else "DIFFERENT"
     words = f"{word}, {result.check}: first at {outcome.first_difference}"
     if isinstance(outcome, Agreement):
@@ -77,10 +77,29 @@ def verdict(result: parity.ParityResult) -> str:
     words += f"; {outcome.differing} of {outcome.parameters} differ at the end"
     if tie:
         words += f"; a rounding tie explains it: before rounding {tie.reference!r} and {tie.candidate!r}, which are"
-        words += f" {tie.gap_ulps:g} ULPs apart, and the tie is {tie.tie_distance_ulps} ULPs away"
+        words += f" {tie.gap_ulps:g} ULPs apart, and the tie is {tie.tie_distance_ulps} ULPs away; ties rounded"
+        words += (
+            f" {tie.ties:,} {'value' if tie.ties == 1 else 'values'} apart, and all else in the candidate's updates"
+        )
+        words += " is what the reference makes of the candidate's own weights"
+        words += f". {nothing_proved(result)}" if result.exit_status == 3 else ""
     elif result.closest_call_ulps is not None:
         words += f"; closest call {result.closest_call_ulps} ULPs"
     return words
+
+
+def nothing_proved(result: parity.ParityResult) -> str:
+    """Why a run without a difference proves nothing."""
+    outcome, lamda = result.outcome, result.asked.experiment.lamda
+    if not outcome.updates:
+        return "NOTHING COMPARED: there was no update"
+    if outcome.not_finite is not None:
+        return f"NOTHING PROVED: after update {outcome.not_finite} a value is NaN or infinite on both sides"
+    if not outcome.moved:
+        return "NOTHING COMPARED: no parameter moved, so that equal weights prove nothing"
+    no_effect = any(fault.fault == MISSING for fault in result.not_judged)
+    words = f"λ = {lamda:g} has no effect: " if no_effect else ""
+    return f"NOT JUDGED: {words}{'; '.join(map(str, result.not_judged))}"
 
 
 def command(asked: parity.ParityCheck) -> str:
@@ -119,6 +138,8 @@ def entry(r: parity.ParityResult) -> dict[str, Any]:
         **{name: getattr(r.outcome, name, None) for name in COUNTS},  # lockstep has no updates_apart
         "first_difference": r.outcome.first_difference and asdict(r.outcome.first_difference),
         "rounding_tie": r.tie and asdict(r.tie),
+        "not_finite": r.outcome.not_finite,
+        "not_judged": [asdict(fault) for fault in r.not_judged],
         "moved": r.outcome.moved,
         **{name: getattr(r.summary, name) for name in ("train", "test")},
         "closest_call_ulps": r.closest_call_ulps,
