@@ -25,9 +25,11 @@ from comparisons.runs.journal import begin, finish, journals, usable
 from comparisons.runs.targets import check_target
 from comparisons.runs.trace import (
     BATCHES,
+    BUFFER,
     DIGEST_SIZE,
     DIGEST_UPDATES,
     DIGESTS,
+    FORMAT,
     HEADER,
     UPDATES,
     as_code,
@@ -47,6 +49,11 @@ def extras(gradients: Extra, optimizer: Extra) -> dict[str, np.ndarray]:
     """Gradients and what optimizers remember, by the names of their columns."""
     found = {f"gradient:{name}": np.asarray(array) for name, array in (gradients or {}).items()}
     return found | {f"optimizer:{name}": np.asarray(array) for name, array in (optimizer or {}).items()}
+
+
+def named_buffers(buffers: Extra) -> dict[str, np.ndarray]:
+    """A copy of buffers, by the names of their columns."""
+    return {f"{BUFFER}{name}": np.array(array) for name, array in (buffers or {}).items()}
 
 
 class Recorder(AbstractContextManager["Recorder"]):
@@ -74,13 +81,14 @@ class Recorder(AbstractContextManager["Recorder"]):
         if every is not None and every < 1:
             raise InputError(f"every must be a whole number >= 1; got {every}")
         versions = {"python": platform.python_version(), "numpy": np.__version__}
-        made = {"run": uuid.uuid4().hex, "framework": framework, "versions": versions}
+        made = {"format": FORMAT, "run": uuid.uuid4().hex, "framework": framework, "versions": versions}
         self.header = {**made, "experiment": dict(experiment or {}), **(header or {})}
         check_stated(self.path, self.header)
         self._every = every or (1 if window is None else 0)
         self._window = range(window[0], window[1] + 1) if window else range(0)
         self._updates = 0
         self._start: dict[str, np.ndarray] = {}
+        self._buffers: dict[str, np.ndarray] = {}  # at the start
         self._row: np.ndarray = np.empty(())  # the record of an update
         self._journals: list[BinaryIO] = []  # for rows, for digests; from the first update on
 
@@ -90,7 +98,13 @@ class Recorder(AbstractContextManager["Recorder"]):
     _repr_html_ = as_code
 
     def update(
-        self, parameters: Arrays, *, gradients: Extra = None, optimizer: Extra = None, batch: Items = None
+        self,
+        parameters: Arrays,
+        *,
+        gradients: Extra = None,
+        optimizer: Extra = None,
+        buffers: Extra = None,
+        batch: Items = None,
     ) -> None:
         """Record the parameters as they are now; gradients and what optimizers remember by the same names.
 
@@ -101,17 +115,22 @@ class Recorder(AbstractContextManager["Recorder"]):
         if number == 0:
             self._start = {name: np.array(array) for name, array in parameters.items()}
             check_names(self.path, self._start)
+            self._buffers = named_buffers(buffers)
             return
         items = digest(map(np.asarray, batch)) if batch is not None else b""
         if number == 1:
             self._begin(extras(gradients, optimizer), items)
         self._write_digest(number, parameters, items)
         if (self._every and number % self._every == 0) or number in self._window:
-            self._write_row({**parameters, **extras(gradients, optimizer), UPDATES: number})
+            beside = extras(gradients, optimizer) | named_buffers(buffers)
+            self._write_row({**parameters, **beside, UPDATES: number})
 
     def _begin(self, extra: dict[str, np.ndarray], items: bytes) -> None:
         """Open the journals, now that all columns are known, and write the start."""
-        rows = [(UPDATES, "<i8", ()), *((name, a.dtype.str, a.shape) for name, a in (self._start | extra).items())]
+        rows = [
+            (UPDATES, "<i8", ()),
+            *((name, a.dtype.str, a.shape) for name, a in (self._start | self._buffers | extra).items()),
+        ]
         kept = (DIGESTS, BATCHES) if items else (DIGESTS,)
         digests = [(DIGEST_UPDATES, "<i8", ()), *((name, "|u1", (DIGEST_SIZE,)) for name in kept)]
         self._row = np.empty((), rows)
@@ -120,7 +139,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         ]
         self._write_digest(0, self._start, items and bytes(DIGEST_SIZE))
         none = {name: np.full(array.shape, np.nan) for name, array in extra.items()}
-        self._write_row({**self._start, **none, UPDATES: 0})
+        self._write_row({**self._start, **self._buffers, **none, UPDATES: 0})
 
     def _write_digest(self, number: int, parameters: Arrays, items: bytes) -> None:
         found = digest([parameters[name] for name in sorted(self._start)])

@@ -34,13 +34,14 @@ class RecorderHooks:
     ) -> None:
         self._trace = trace
         self._parameters = dict(model.named_parameters() if isinstance(model, nn.Module) else model)
+        self._model = model
         self._optimizer = optimizer
         self._gradients, self._optimizer_state = gradients, optimizer_state
         self._items: list[np.ndarray] | None = None
         self._made: dict[str, Any] | None = None  # what is recorded of the last step, beside the parameters
         self._arrays = {name: as_array(p) for name, p in self._parameters.items()}
         self._places: dict[str, int | None] = {}  # of a parameter's memory, where the array has it too
-        self._trace.update(self._arrays)
+        self._trace.update(self._arrays, buffers=buffers_of(model))
 
     def __repr__(self) -> str:
         return f"{self._trace!r} by hooks on {type(self._optimizer).__name__}"
@@ -63,7 +64,8 @@ class RecorderHooks:
 
     def after_step(self, *_: object) -> None:
         """Keep what is recorded of the step beside the parameters: it may have changed when the next step begins."""
-        self._made, self._items = {"batch": self._items}, None
+        # the next forward pass, before the next step, changes running statistics
+        self._made, self._items = {"batch": self._items, "buffers": buffers_of(self._model)}, None
         if self._gradients:
             slopes = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in self._parameters.items()}
             self._made["gradients"] = {name: as_array(slope).copy() for name, slope in slopes.items()}
@@ -74,6 +76,13 @@ class RecorderHooks:
                 for key, value in self._optimizer.state.get(p, {}).items()
                 if isinstance(value, Tensor)
             }
+
+
+def buffers_of(model: Model) -> dict[str, np.ndarray]:
+    """A copy of a module's buffers, such as BatchNorm's running statistics; of bools as whole numbers."""
+    found = dict(model.named_buffers()) if isinstance(model, nn.Module) else {}
+    arrays = {name: as_array(b) for name, b in found.items() if not b.is_complex()}
+    return {name: a.astype(np.uint8) if a.dtype == bool else a.copy() for name, a in arrays.items()}
 
 
 def as_array(tensor: Tensor) -> np.ndarray:

@@ -58,10 +58,11 @@ def digest(arrays: Iterable[ArrayLike]) -> bytes:
     """BLAKE2b, 16 bytes, of the arrays' values as float32, one after another, each row-major.
 
     Values are rounded to the nearest float32, so two float64 runs that differ by rounding errors have equal digests,
-    unless a value lies on a rounding tie. +0 and −0 are different bits; what is too large for float32 becomes infinite.
+    unless a value lies on a rounding tie. −0 counts as +0; what is too large for float32 becomes infinite.
     """
     with np.errstate(over="ignore"):
         rounded = np.concatenate(list(arrays), axis=None, dtype=np.float32, casting="same_kind")
+    rounded += 0.0  # −0 + 0 is +0
     return hashlib.blake2b(rounded.data, digest_size=DIGEST_SIZE).digest()
 
 
