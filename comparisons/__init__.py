@@ -79,9 +79,10 @@ recorders/                  who writes a recorded run
     keras.py                a Keras callback
     jax.py                  names for the arrays of Flax and optax
 runs/                       a recorded run
+    targets.py              files that are written: checked before the work, whole or not at all
     trace.py                what a trace may contain, and what is refused
     journal.py              what a recorder appends to, and what is left after a crash
     names.py                which parameter of the candidate is which of the reference
     experiment_file.py      an experiment as it is written down in a header or a TOML file
-    files.py                reading TOML, writing JSON, and never overwriting what is the user's
+    files.py                reading TOML
 """

@@ -147,7 +147,6 @@ def command_for(reference: Path, candidate: Path, asked: Asked) -> str:
         *(["--ulps", f"{asked.ulps:g}"] if asked.ulps else []),
         *(["--allow-rounding"] if asked.allow_rounding else []),
         *(["--partial"] if asked.partial else []),
-        *(["--experiment", "FILE"] if asked.experiment else []),
     ]
     return shlex.join(["python", "-m", "comparisons", "compare", str(reference), str(candidate), *options])
 
