@@ -4,8 +4,7 @@
     loss.backward()
     optimizer.step()                                    around_step: before and after, by hooks
 
-λ is `lamda` of a parameter group (groups.py). λ and lr are read at every step, so that schedules work, and each group
-may have its own. A new style is one function and one row here, and one of each in reference/l1.py.
+λ is `lamda` of a parameter group (groups.py), read at every step, as lr is: schedules work, and groups may differ.
 """
 
 import warnings
