@@ -81,6 +81,7 @@ recorders/                  who writes a recorded run
 runs/                       a recorded run
     targets.py              files that are written: checked before the work, whole or not at all
     trace.py                what a trace may contain, and what is refused
+    header.py               what its header may say
     journal.py              what a recorder appends to, and what is left after a crash
     names.py                which parameter of the candidate is which of the reference
     experiment_file.py      an experiment as it is written down in a header or a TOML file

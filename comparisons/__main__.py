@@ -171,9 +171,10 @@ def end(status: int, message: str) -> int:
 
 def flushed(stream: TextIO | None) -> OSError | None:
     """Write out what was printed. After an error nothing more is written: Python would try again, and end with 120."""
+    if stream is None:
+        return None
     try:
-        if stream:
-            stream.flush()
+        stream.flush()
     except OSError as error:
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)

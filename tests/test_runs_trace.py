@@ -163,7 +163,7 @@ def test_a_shape_that_changes_is_refused(tmp_path):
     with Recorder(tmp_path / "r.npz") as recorder:
         recorder.update({"W": np.zeros(2)})
         recorder.update({"W": np.zeros(2)})
-        with pytest.raises(InputError, match=r"W had the shape \(2,\), and \(3,\) at update 2"):
+        with pytest.raises(InputError, match=r"W had the shape \(2,\), and has \(3,\) at update 2"):
             recorder.update({"W": np.zeros(3)})
 
 
@@ -171,7 +171,7 @@ def test_a_shape_that_changes_is_refused(tmp_path):
 def test_nothing_is_overwritten(tmp_path, name):
     """Neither a trace nor what a crash left of one."""
     (tmp_path / name).write_text("mine")
-    with pytest.raises(InputError, match=f"{name}: the file exists; it is left as it is"):
+    with pytest.raises(InputError, match=f"{name}: the file exists; overwrite=True replaces a trace of this name"):
         Recorder(tmp_path / "r.npz")
 
     assert "mine" == (tmp_path / name).read_text()

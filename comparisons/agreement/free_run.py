@@ -82,9 +82,9 @@ def compare_runs(reference: Iterable[Parameters], candidate: Iterable[Parameters
         raise ValueError("there is no run to compare: both are empty")
     first = locate(shapes_of(ends[0]), *found.first_finite) if found.first_finite else None
     not_finite = found.first[0] if found.first and first is None else None
-    differs = differing_bits(*flatten(ends))
+    differs, (one, other) = differing_bits(*flatten(ends)), ends
     counts = found.states - 1, differs.size, int(differs.sum()), found.states_apart
-    return Agreement(*counts, first, found.moved, *ends, not_finite)
+    return Agreement(*counts, first, found.moved, one, other, not_finite)
 
 
 def blocks_of(sides: Sequence[Iterator[Parameters]], ends: list[Parameters]) -> Iterator[Block]:

@@ -58,7 +58,7 @@ class Bounded(NDArrayOperatorsMixin):
         if isinstance(value, np.ndarray) and value.ndim:
             return value.astype(np.float64, copy=False), 0.0
         number = float(value)
-        return np.float64(number), 0.0 if number.is_integer() else float(self.kind.eps) * abs(number)
+        return np.array(number), 0.0 if number.is_integer() else float(self.kind.eps) * abs(number)
 
 
 def with_kind(kind: np.finfo, result: Result) -> tuple[np.ndarray, np.finfo, Errors]:
@@ -109,17 +109,18 @@ def matrix_product(kind: np.finfo, a: Result, b: Result) -> Result:
 
 def total(kind: np.finfo, a: Result, axis: int = 0, keepdims: bool = False) -> Result:
     """Σ a."""
-    value, n = np.add.reduce(a[0], axis, keepdims=keepdims), a[0].shape[axis]
+    value, n = np.sum(a[0], axis, keepdims=keepdims), a[0].shape[axis]
     errors = a[1] + (n - 1) * kind.eps * np.abs(a[0])
-    return value, np.add.reduce(errors, axis, keepdims=keepdims)
+    return value, np.sum(errors, axis, keepdims=keepdims)
 
 
 def extreme(ufunc: np.ufunc) -> Callable[..., Result]:
     """max a, min a: no farther apart than the farthest a."""
 
     def rule(kind: np.finfo, a: Result, axis: int = 0, keepdims: bool = False) -> Result:
-        value = ufunc.reduce(a[0], axis, keepdims=keepdims)
-        return value, np.maximum.reduce(np.broadcast_to(a[1], a[0].shape), axis, keepdims=keepdims)
+        reduce: Callable[..., np.ndarray] = ufunc.reduce
+        value = reduce(a[0], axis, keepdims=keepdims)
+        return value, np.max(np.broadcast_to(a[1], a[0].shape), axis, keepdims=keepdims)
 
     return rule
 
@@ -160,7 +161,8 @@ def ends_of(value: np.ndarray, error: Errors) -> list[np.ndarray]:
     """From where to where it can be; of a decision, what it can be."""
     if not isinstance(error, np.ndarray) and error == 0:
         return [value]
-    return [value & ~error, value | error] if value.dtype == bool else [value - error, value + error]
+    either = np.asarray(error)
+    return [value & ~either, value | either] if value.dtype == bool else [value - error, value + error]
 
 
 RULES: dict[tuple[np.ufunc, str], Callable[..., Result]] = {

@@ -93,7 +93,8 @@ def memory_apart(
 def acts(part: str, state: State, again: Callable[[State], State]) -> bool:
     """Is an update another one if this part of the memory is empty?"""
     without = state._replace(memory=[known._replace(**{part: ()}) for known in state.memory])
-    return not np.array_equal(*flatten([again(state).parameters, again(without).parameters]), equal_nan=True)
+    with_it, without_it = flatten([again(state).parameters, again(without).parameters])
+    return not np.array_equal(with_it, without_it, equal_nan=True)
 
 
 class Gaps(NamedTuple):
@@ -117,5 +118,5 @@ class Gaps(NamedTuple):
 
 def gaps(expected: State, actual: State, allowed: State) -> Gaps:
     """How far the parameters of expected and actual, both made of the same state, are apart, and how far they may."""
-    rows = flatten([expected.parameters, actual.parameters])
-    return Gaps(*rows, np.abs(np.subtract(*rows)), flatten([allowed.parameters])[0])
+    one, other, most = flatten([expected.parameters, actual.parameters, allowed.parameters])
+    return Gaps(one, other, np.abs(one - other), most)

@@ -10,8 +10,8 @@ import comparisons.studies.parity as study
 import comparisons.tables.parity as table
 from comparisons.commands import options
 from comparisons.commands.options import DEFAULT, naming, real
-from comparisons.recorders.plain import check_new_trace
-from comparisons.runs.targets import check_folder, make_folder
+from comparisons.runs.journal import journals
+from comparisons.runs.targets import check_folder, check_target, make_folder
 from comparisons.studies import parallel
 from reference import data as datasets
 from reference.errors import InputError
@@ -81,7 +81,8 @@ def traces_in(folder: Path, experiments: list[Experiment], json: Path | None) ->
         numbers = range(1, len(experiments) + 1)
         places = [(folder / f"{n}-reference.npz", folder / f"{n}-candidate.npz") for n in numbers]
         for path in chain.from_iterable(places):
-            check_new_trace(path)
+            for file in (path, *journals(path)):
+                check_target(file)
     if json:
         with naming("--json"):
             options.check_apart(json, *chain.from_iterable(places))

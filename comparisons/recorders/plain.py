@@ -1,4 +1,4 @@
-"""Write a trace while a program trains: memory stays bounded, and after a crash the trace can still be read.
+"""Write a trace while a program trains: memory stays bounded, and what is recorded survives a crash.
 
     with Recorder("run.npz", framework="NumPy") as trace:
         trace.update({"W1": W1, "b1": b1})             # the start
@@ -6,8 +6,8 @@
             ...
             trace.update({"W1": W1, "b1": b1}, batch=(x, t))
 
-Until it ends, all is written to two journals (journal.py). run.npz is made of them at the end, or, after a crash, when
-it is first opened.
+Until it ends, every update is appended to two journals (journal.py) at once. run.npz is made of them at the end, or,
+after a crash, when it is first opened.
 """
 
 import platform
@@ -20,8 +20,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike
 
+from comparisons.runs.experiment_file import check_said
 from comparisons.runs.files import require
-from comparisons.runs.journal import begin, finish, journals, usable
+from comparisons.runs.header import written
+from comparisons.runs.journal import NUMBERS, begin, check_free, end, journals, usable
 from comparisons.runs.targets import check_target
 from comparisons.runs.trace import (
     BATCHES,
@@ -30,40 +32,43 @@ from comparisons.runs.trace import (
     DIGEST_UPDATES,
     DIGESTS,
     FORMAT,
+    GRADIENT,
     HEADER,
+    MOST_ROWS,
+    NO_DIGEST,
+    OPTIMIZER,
     UPDATES,
     as_code,
-    check_stated,
     digest,
 )
 from reference.errors import InputError
+from reference.files import MOST_ARRAYS
 
 Arrays = Mapping[str, ArrayLike]
-Extra = Arrays | None  # gradients, or what an optimizer remembers
+Extra = Arrays | None  # gradients, what an optimizer remembers, or buffers
 Items = Iterable[ArrayLike] | None
 Facts = Mapping[str, Any] | None  # of a run, for the header
 FirstAndLast = tuple[int, int] | None
+Kind = tuple[tuple[int, ...], np.dtype[Any]]  # the shape and the type of an array
 
 
-def extras(gradients: Extra, optimizer: Extra) -> dict[str, np.ndarray]:
-    """Gradients and what optimizers remember, by the names of their columns."""
-    found = {f"gradient:{name}": np.asarray(array) for name, array in (gradients or {}).items()}
-    return found | {f"optimizer:{name}": np.asarray(array) for name, array in (optimizer or {}).items()}
-
-
-def named_buffers(buffers: Extra) -> dict[str, np.ndarray]:
-    """A copy of buffers, by the names of their columns."""
-    return {f"{BUFFER}{name}": np.array(array) for name, array in (buffers or {}).items()}
+def beside(gradients: Extra, optimizer: Extra, buffers: Extra) -> dict[str, np.ndarray]:
+    """What is recorded beside the parameters, by the names of its columns; bools as whole numbers."""
+    groups = ((GRADIENT, gradients), (OPTIMIZER, optimizer), (BUFFER, buffers))
+    found = {f"{group}{name}": np.asarray(a) for group, arrays in groups for name, a in (arrays or {}).items()}
+    return {name: a.astype(np.uint8) if a.dtype == bool else a for name, a in found.items()}
 
 
 class Recorder(AbstractContextManager["Recorder"]):
     """Writes one trace: call update() for the start and after every update, then close(), or use it with `with`.
 
-    every: the parameters are written for the start and every so many updates; window: also for the updates first …
-    last. Without either they are written for all. Digests are written for every update. Those of two runs can be
-    compared if both have the same names and axes, so give arrays the reference's names and axes, such as
-    "W1": layer.weight.T.
-    Raises InputError where the file, or a journal of it, exists, and for names and types that a trace cannot have.
+    experiment: fields of `Experiment`, and data, a text; header: anything else that JSON has. every: the parameters are
+    written for the start and every so many updates; window: also for the updates first … last. Without either they are
+    written for all. Digests are written for every update. overwrite: an earlier trace of this name is replaced when the
+    first update is recorded. Those of two runs can be compared if both have the same names and axes, so give arrays
+    the reference's names and axes, such as "W1": layer.weight.T.
+    Raises InputError where the file, or a journal of it, exists without overwrite, or is no trace; for names, types and
+    experiments that a trace cannot have; and where it cannot be written. What was recorded until then is kept.
     """
 
     def __init__(
@@ -75,21 +80,25 @@ class Recorder(AbstractContextManager["Recorder"]):
         header: Facts = None,
         every: int | None = None,
         window: FirstAndLast = None,
+        overwrite: bool = False,
     ) -> None:
-        self.path = Path(path)
-        check_new_trace(self.path)
-        if every is not None and every < 1:
-            raise InputError(f"every must be a whole number >= 1; got {every}")
+        self.path = Path(path).absolute()  # the program may go to another folder while it trains
+        check_place(self.path, overwrite)
+        self._overwrite = overwrite
+        self._window = first_and_last(window)
+        self._every = 0 if every is None else whole("every", every, 1)
+        self._all = every is None and window is None
         versions = {"python": platform.python_version(), "numpy": np.__version__}
         made = {"format": FORMAT, "run": uuid.uuid4().hex, "framework": framework, "versions": versions}
-        self.header = {**made, "experiment": dict(experiment or {}), **(header or {})}
-        check_stated(self.path, self.header)
-        self._every = every or (1 if window is None else 0)
-        self._window = range(window[0], window[1] + 1) if window else range(0)
+        said = {**made, "experiment": dict(experiment or {}), **(header or {})}
+        self.header = written(self.path, said)
+        check_said(self.header["experiment"], f"{self.path}, experiment")
         self._updates = 0
+        self._ended = False
         self._start: dict[str, np.ndarray] = {}
-        self._buffers: dict[str, np.ndarray] = {}  # at the start
+        self._kinds: dict[str, Kind] = {}  # of the parameters
         self._row: np.ndarray = np.empty(())  # the record of an update
+        self._beside: dict[str, np.ndarray] = {}  # the buffers at the start, later what all rows must have
         self._journals: list[BinaryIO] = []  # for rows, for digests; from the first update on
 
     def __repr__(self) -> str:
@@ -106,79 +115,167 @@ class Recorder(AbstractContextManager["Recorder"]):
         buffers: Extra = None,
         batch: Items = None,
     ) -> None:
-        """Record the parameters as they are now; gradients and what optimizers remember by the same names.
+        """Record the parameters as they are now; gradients, what optimizers remember, and buffers, each by its name.
 
-        optimizer: {"momentum:W1": …}. batch: the arrays of items that the update was made with.
-        Only what is written is copied. Raises InputError for a shape that differs from the first one.
+        optimizer: {"momentum:W1": …}. buffers: such as running statistics. batch: the arrays of items that the update
+        was made with. Only what is written is copied. Raises InputError, and records nothing of this update, for
+        parameters and buffers that come, go, or are of another shape or a wider type than the first ones.
         """
-        number, self._updates = self._updates, self._updates + 1
+        self._require(not self._ended, "the recording has ended; another run needs a recorder of its own")
+        number = self._updates
+        self._require(number <= MOST_ROWS, f"a trace has at most {MOST_ROWS:,} updates")
+        state = self._state(parameters)
         if number == 0:
-            self._start = {name: np.array(array) for name, array in parameters.items()}
-            check_names(self.path, self._start)
-            self._buffers = named_buffers(buffers)
-            return
-        items = digest(map(np.asarray, batch)) if batch is not None else b""
-        if number == 1:
-            self._begin(extras(gradients, optimizer), items)
-        self._write_digest(number, parameters, items)
-        if (self._every and number % self._every == 0) or number in self._window:
-            beside = extras(gradients, optimizer) | named_buffers(buffers)
-            self._write_row({**parameters, **beside, UPDATES: number})
+            self._begin_with(state, beside(gradients, optimizer, buffers))
+        else:
+            fingerprint = self._digest(number, state, batch)
+            wanted = self._all or number in self._window or (self._every and number % self._every == 0)
+            extra = beside(gradients, optimizer, buffers) if wanted or number == 1 else {}
+            if number == 1:
+                self._open(extra)
+            row = self._as_row(number, state | extra) if wanted else b""
+            self._append(row, fingerprint)
+        self._updates += 1
 
-    def _begin(self, extra: dict[str, np.ndarray], items: bytes) -> None:
+    def _require(self, met: object, fault: str) -> None:
+        require(self.path, met, fault)
+
+    def _state(self, parameters: Arrays) -> dict[str, np.ndarray]:
+        """The parameters as arrays. Raises InputError unless they are those of the start."""
+        state = {name: np.asarray(array) for name, array in parameters.items()}
+        if self._updates == 0:
+            check_parameters(self.path, state)
+        elif {name: (a.shape, a.dtype) for name, a in state.items()} != self._kinds:
+            self._check_kinds(state, self._kinds)
+        return state
+
+    def _check_kinds(self, arrays: Mapping[str, np.ndarray], kinds: Mapping[str, Kind]) -> None:
+        """Raise InputError unless the arrays are those of the kinds; a narrower type is no fault."""
+        now = f"at update {self._updates}"
+        for name in [*kinds, *arrays]:
+            self._require(
+                name in kinds, f"{name} is new {now}; what is recorded must be there from the first update on"
+            )
+            self._require(name in arrays, f"{name} is missing {now}")
+            (shape, dtype), a = kinds[name], arrays[name]
+            self._require(a.shape == shape, f"{name} had the shape {shape}, and has {a.shape} {now}")
+            fault = f"{name} was {dtype}, and is {a.dtype} {now}: its values would be narrowed"
+            self._require(np.can_cast(a.dtype, dtype, "safe"), fault)
+
+    def _begin_with(self, state: dict[str, np.ndarray], extra: dict[str, np.ndarray]) -> None:
+        """Keep the start until all columns are known."""
+        buffers = {name: a for name, a in extra.items() if name.startswith(BUFFER)}
+        check_columns(self.path, state | buffers)
+        self._start, self._beside = ({n: a.copy() for n, a in arrays.items()} for arrays in (state, buffers))
+        self._kinds = {name: (state[name].shape, state[name].dtype) for name in sorted(state)}  # as digests have them
+
+    def _open(self, extra: dict[str, np.ndarray]) -> None:
         """Open the journals, now that all columns are known, and write the start."""
-        rows = [
-            (UPDATES, "<i8", ()),
-            *((name, a.dtype.str, a.shape) for name, a in (self._start | self._buffers | extra).items()),
-        ]
-        kept = (DIGESTS, BATCHES) if items else (DIGESTS,)
-        digests = [(DIGEST_UPDATES, "<i8", ()), *((name, "|u1", (DIGEST_SIZE,)) for name in kept)]
+        buffers = {name: a for name, a in extra.items() if name.startswith(BUFFER)}
+        self._check_kinds(buffers, {name: (a.shape, a.dtype) for name, a in self._beside.items()})
+        unknown = {n: np.full_like(a, np.nan if a.dtype.kind == "f" else 0) for n, a in extra.items()}
+        arrays = self._start | unknown | self._beside
+        check_columns(self.path, arrays)
+        rows = [(UPDATES, "<i8", ()), *((name, a.dtype.str, a.shape) for name, a in arrays.items())]
+        digests = [(DIGEST_UPDATES, "<i8", ()), *((name, "|u1", (DIGEST_SIZE,)) for name in (DIGESTS, BATCHES))]
         self._row = np.empty((), rows)
-        self._journals = [
-            begin(path, self.header, c) for path, c in zip(journals(self.path), (rows, digests), strict=True)
-        ]
-        self._write_digest(0, self._start, items and bytes(DIGEST_SIZE))
-        none = {name: np.full(array.shape, np.nan) for name, array in extra.items()}
-        self._write_row({**self._start, **self._buffers, **none, UPDATES: 0})
+        start = self._as_row(0, arrays), self._digest(0, self._start, None)
+        self._journals = begin(self.path, self.header, (rows, digests), self._overwrite)
+        self._append(*start)
 
-    def _write_digest(self, number: int, parameters: Arrays, items: bytes) -> None:
-        found = digest([parameters[name] for name in sorted(self._start)])
-        self._journals[1].write(number.to_bytes(8, "little") + found + items)
+    def _digest(self, number: int, state: Mapping[str, np.ndarray], batch: Items) -> bytes:
+        """The record of the digests of an update."""
+        items = NO_DIGEST if batch is None else digest(checked_items(self.path, batch))
+        return number.to_bytes(8, "little") + digest([state[name] for name in self._kinds]) + items
 
-    def _write_row(self, arrays: Arrays) -> None:
-        for name in self._row.dtype.names or ():
-            had, has = self._row[name].shape, np.shape(arrays[name])
-            if had != has:
-                raise InputError(f"{self.path}: {name} had the shape {had}, and {has} at update {arrays[UPDATES]!r}")
-            self._row[name] = arrays[name]
-        self._journals[0].write(self._row.tobytes())
+    def _as_row(self, number: int, arrays: Mapping[str, np.ndarray]) -> bytes:
+        """The record of an update. Raises InputError unless it has the columns of the first one."""
+        fields: Mapping[str, Any] = self._row.dtype.fields or {}
+        if len(arrays) != len(fields) - 1 or any(
+            name not in fields or (a.dtype, a.shape) != (fields[name][0].base, fields[name][0].shape)
+            for name, a in arrays.items()
+        ):
+            kinds = {name: (of[0].shape, of[0].base) for name, of in fields.items() if name != UPDATES}
+            self._check_kinds(arrays, kinds)
+        self._row[UPDATES] = number
+        for name, array in arrays.items():
+            self._row[name] = array
+        return self._row.tobytes()
+
+    def _append(self, row: bytes, fingerprint: bytes) -> None:
+        """Write both to the journals at once: what is written survives the end of this program, whatever ends it."""
+        try:
+            for file, record in zip(self._journals, (row, fingerprint), strict=True):
+                if record:
+                    file.write(record)
+                    file.flush()
+        except OSError as error:
+            self._ended = True  # half a record may be written: nothing must follow it
+            fault = f"cannot be written ({error.strerror}); the {self._updates} states before are kept"
+            raise InputError(f"{self.path}: {fault}") from error
 
     def close(self) -> None:
-        """Make the trace of the journals."""
-        if self._updates == 1:
-            self._begin({}, b"")
-        if self._journals:
-            while self._journals:
-                self._journals.pop().close()
-            finish(self.path)
-            for path in journals(self.path):
-                path.unlink()
+        """Make the trace of the journals. Where nothing but the start was recorded, it is the trace."""
+        if self._updates == 1 and not self._journals:
+            self._open(self._beside)
+        self._ended = True
+        files, self._journals = self._journals, []
+        if files:
+            end(self.path, files)
 
     def __exit__(self, *_error: object) -> None:
         self.close()
 
 
-def check_new_trace(path: Path) -> None:
-    """Raise InputError where a trace cannot be written, or the file or a journal of it exists."""
+def check_place(path: Path, overwrite: bool) -> None:
+    """Raise InputError where a trace cannot be written, or would be in place of another file."""
     require(path, path.suffix == ".npz", "the name of a trace must end in .npz")
     for file in (path, *journals(path)):
-        check_target(file)
+        check_target(file, lambda _: True)
+    check_free(path, overwrite)
 
 
-def check_names(path: Path, parameters: Mapping[str, np.ndarray]) -> None:
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number. Raises InputError for anything else."""
+    fits = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+    if not fits:
+        raise InputError(f"{name} must be a whole number >= {least}; got {value!r}")
+    return int(value)
+
+
+def first_and_last(window: Any) -> range:
+    """The updates of a window. Raises InputError unless it is (first, last)."""
+    if window is None:
+        return range(0)
+    pair = isinstance(window, tuple | list) and len(window) == 2
+    if not pair:
+        raise InputError(f"window must be (first, last), two numbers of updates; got {window!r}")
+    first = whole("window's first update", window[0], 0)
+    return range(first, whole("window's last update", window[1], first) + 1)
+
+
+def check_parameters(path: Path, parameters: Mapping[str, np.ndarray]) -> None:
     """Raise InputError unless every parameter has a name and a type that a trace can have."""
     require(path, parameters, "there are no parameters to record")
     for name, array in parameters.items():
-        free = name not in (HEADER, UPDATES) and ":" not in name and usable(name)
+        free = isinstance(name, str) and name not in (HEADER, UPDATES) and ":" not in name and usable(name)
         require(path, free, f"{name!r} cannot be a parameter's name: join its parts with '.'")
         require(path, array.dtype.kind == "f", f"{name} holds {array.dtype}; a parameter is of a floating-point type")
+
+
+def check_columns(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise InputError unless a trace can have all of these arrays: what is written must be read again."""
+    require(path, len(arrays) < MOST_ARRAYS - 10, f"{len(arrays):,} arrays are too many; {MOST_ARRAYS:,} are allowed")
+    for name, array in arrays.items():
+        require(path, usable(name), f"{name!r} cannot be the name of an array: join its parts with '.'")
+        known = NUMBERS.fullmatch(array.dtype.str)
+        require(path, known, f"{name} holds {array.dtype}; it must be numbers of at most 8 bytes")
+
+
+def checked_items(path: Path, batch: Iterable[ArrayLike]) -> list[np.ndarray]:
+    """The arrays of a batch. Raises InputError for what holds no numbers."""
+    found = [np.asarray(array) for array in batch]
+    require(path, found, "batch has no arrays")
+    for array in found:
+        require(path, array.dtype.kind in "biuf", f"batch holds {array.dtype}; it must be arrays of real numbers")
+    return found

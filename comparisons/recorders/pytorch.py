@@ -12,16 +12,19 @@ A state is recorded when the next step begins, and the last one at the end of th
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from comparisons.recorders.plain import Facts, FirstAndLast, Recorder
 from comparisons.runs.trace import as_code
+from reference.errors import InputError
 
 Model = nn.Module | Mapping[str, Tensor]
 
@@ -33,8 +36,8 @@ class RecorderHooks:
         self, trace: Recorder, model: Model, optimizer: Optimizer, gradients: bool, optimizer_state: bool
     ) -> None:
         self._trace = trace
-        self._parameters = dict(model.named_parameters() if isinstance(model, nn.Module) else model)
         self._model = model
+        self._parameters = parameters_of(model)
         self._optimizer = optimizer
         self._gradients, self._optimizer_state = gradients, optimizer_state
         self._items: list[np.ndarray] | None = None
@@ -50,17 +53,28 @@ class RecorderHooks:
 
     def batch(self, *arrays: Tensor | np.ndarray) -> None:
         """The items of the next step."""
-        self._items = [np.asarray(array.detach().cpu() if isinstance(array, Tensor) else array) for array in arrays]
+        self._items = [as_array(array) if isinstance(array, Tensor) else np.asarray(array) for array in arrays]
 
     def before_step(self, *_: object) -> None:
         """Record the last step, if it is not recorded yet."""
         if self._made is not None:
+            self._check_model()
             for name, p in self._parameters.items():
                 if self._places.get(name) != (place := p.data_ptr()):  # else the array has the new values already
                     self._arrays[name] = as_array(p)
                     self._places[name] = place if p.device.type == "cpu" and p.dtype != torch.bfloat16 else None
-            self._trace.update(self._arrays, **self._made)
-            self._made = None
+            made, self._made = self._made, None
+            self._trace.update(self._arrays, **made)
+
+    def _check_model(self) -> None:
+        """Raise InputError unless the model has the very parameters that it had at the start."""
+        now = self._model.parameters() if isinstance(self._model, nn.Module) else self._model.values()
+        for p, known in zip_longest(now, self._parameters.values()):
+            if p is not known:
+                apart = parameters_of(self._model).items() ^ self._parameters.items()
+                names = ", ".join(sorted({name for name, _ in apart}))
+                fault = "came, went, or was replaced while the model was recorded; a new model needs a new trace"
+                raise InputError(f"{self._trace.path}: {names or 'a parameter'} {fault}")
 
     def after_step(self, *_: object) -> None:
         """Keep what is recorded of the step beside the parameters: it may have changed when the next step begins."""
@@ -78,11 +92,19 @@ class RecorderHooks:
             }
 
 
+def parameters_of(model: Model) -> dict[str, Tensor]:
+    """The parameters of a module, or the named tensors, by their names. Raises InputError for lazy ones."""
+    found: dict[str, Tensor] = dict(model.named_parameters() if isinstance(model, nn.Module) else model)
+    for name, p in found.items():
+        if is_lazy(p):
+            raise InputError(f"{name} has no shape yet; run the model once before it is recorded")
+    return found
+
+
 def buffers_of(model: Model) -> dict[str, np.ndarray]:
-    """A copy of a module's buffers, such as BatchNorm's running statistics; of bools as whole numbers."""
-    found = dict(model.named_buffers()) if isinstance(model, nn.Module) else {}
-    arrays = {name: as_array(b) for name, b in found.items() if not b.is_complex()}
-    return {name: a.astype(np.uint8) if a.dtype == bool else a.copy() for name, a in arrays.items()}
+    """A copy of a module's buffers, such as BatchNorm's running statistics; of complex numbers both parts."""
+    found = model.named_buffers() if isinstance(model, nn.Module) else ()
+    return {name: as_array(torch.view_as_real(b) if b.is_complex() else b).copy() for name, b in found}
 
 
 def as_array(tensor: Tensor) -> np.ndarray:
@@ -102,16 +124,25 @@ def record(
     experiment: Facts = None,
     every: int | None = None,
     window: FirstAndLast = None,
+    overwrite: bool = False,
 ) -> Iterator[RecorderHooks]:
     """Every parameter of a module, or of named tensors, at the start and after every update in the block.
 
-    gradients: also what is in .grad after the step. optimizer_state: also the tensors of optimizer.state. experiment,
-    every, window and what is raised: see Recorder.
+    A module's buffers, such as running statistics, are recorded too. gradients: also what is in .grad after the step.
+    optimizer_state: also the tensors of optimizer.state. experiment, every, window, overwrite and what is raised: see
+    Recorder; a parameter that comes, goes or is replaced in the block is an InputError.
     A step that GradScaler skips is not recorded. After an error in the block the last update is not recorded, since it
     may be incomplete.
     """
-    said = f"PyTorch {torch.__version__}"
-    with Recorder(path, framework=said, experiment=experiment, every=every, window=window) as trace, ExitStack() as end:
+    trace = Recorder(
+        path,
+        framework=f"PyTorch {torch.__version__}",
+        experiment=experiment,
+        every=every,
+        window=window,
+        overwrite=overwrite,
+    )
+    with trace, ExitStack() as end:
         hooks = RecorderHooks(trace, model, optimizer, gradients, optimizer_state)
         end.callback(optimizer.register_step_pre_hook(hooks.before_step).remove)
         end.callback(optimizer.register_step_post_hook(hooks.after_step).remove)

@@ -10,17 +10,20 @@ A field that is left out has the default of `Experiment`.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from comparisons.runs.files import read_toml, require
+from comparisons.runs.header import MOST_NUMBER
 from comparisons.runs.names import as_state, first_rows, network_shapes
-from comparisons.runs.trace import DIGEST_UPDATES, MOST_NUMBER, UPDATES, Trace
+from comparisons.runs.trace import DIGEST_UPDATES, UPDATES, Trace
 from reference import data as datasets
 from reference.errors import InputError
 from reference.experiment import Experiment, check_fit, draw, parameters_of, updates_of
+from reference.l1 import STYLES
 from reference.train import check_names
 
 KINDS: dict[type, tuple[Callable[[Any], bool], str]] = {  # by the type of the field's default: is this one, in words
@@ -33,6 +36,31 @@ PER_STATE = 100  # updates that the reference may train for each state that a st
 WITHOUT_STATES = 2_500_000  # and updates × parameters beside them: a few seconds
 SMALL = 100_000  # parameters
 FIELDS = {field.name: KINDS[type(field.default)] for field in fields(Experiment)}
+
+
+MEANT = {  # by what users of other libraries call it
+    "lambda": "lamda", "lam": "lamda", "lambd": "lamda", "l1": "lamda", "l1_lambda": "lamda", "reg": "lamda",
+    "λ": "lamda", "learning_rate": "lr", "eta": "lr", "η": "lr", "weight_decay": "l2", "beta": "momentum",
+    "regularization": "style",
+}  # fmt: skip
+
+
+def check_said(said: Mapping[str, Any], where: str) -> None:
+    """Raise InputError for a field that no experiment has, one of another type, and an unknown style.
+
+    Fields may be left out, and the optimizer may be one that the reference does not have.
+    """
+    for name, value in said.items():
+        if name == "data":
+            require(where, isinstance(value, str), f"data must be a text; got {value!r}")
+            continue
+        near = MEANT.get(name.lower()) or next(iter(get_close_matches(name, FIELDS, 1)), None)
+        meant = f"; {near} is meant?" if near else ""
+        require(where, name in FIELDS, f"{name} is no field{meant} There are {', '.join(FIELDS)}, and data")
+        fits, words = FIELDS[name]
+        require(where, fits(value), f"{name} must be {words}; got {value!r}")
+    known = said.get("style", Experiment().style) in STYLES
+    require(where, known, f"style must be one of {', '.join(STYLES)}; got {said.get('style')!r}")
 
 
 def as_experiment(said: Mapping[str, Any], where: str) -> Experiment:

@@ -9,7 +9,7 @@
     buffer:NAME         (n, …) what is neither trained nor a memory of it, such as BatchNorm's running statistics
     digest:updates      (m,) as updates, for the digests: there can be digests for every update, and rows for a few
     digest:parameters   (m, 16) `digest` of all parameters, in the order of their sorted names
-    digest:batch        (m, 16) `digest` of the items of the update
+    digest:batch        (m, 16) `digest` of the items of the update; 16 zeros where they are not known
 
 A digest is a short fingerprint of arrays: equal arrays have equal digests, and different ones nearly never do.
 A file is opened without trusting it: nothing in it is executed, no name in it is used as a path, and it is read in
@@ -31,12 +31,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from comparisons.runs.files import require
-from comparisons.runs.journal import finish, journals, usable
+from comparisons.runs.header import MOST_HEADER_BYTES, check_stated
+from comparisons.runs.journal import journals, recover, usable
 from reference.errors import printable
-from reference.experiment import MOST_EPOCHS, MOST_PARAMETERS, parameters_of
 from reference.files import archive, read_head, refusing
 
 DIGEST_SIZE = 16
+NO_DIGEST = bytes(DIGEST_SIZE)
 HEADER, UPDATES = "header", "updates"
 DIGEST_UPDATES, DIGESTS, BATCHES = "digest:updates", "digest:parameters", "digest:batch"
 GRADIENT, OPTIMIZER, BUFFER = "gradient:", "optimizer:", "buffer:"  # what stands beside the parameters begins so
@@ -45,12 +46,10 @@ FORMAT = 2  # of what is written today: since 2, digests are of values with −0
 BLOCK_BYTES = 4 * 2**20  # of all columns together, read in one go
 
 # what is refused: far more than any real trace has
-MOST_HEADER_BYTES = 2**20
 MOST_INFLATION = 1_000  # weights that never move deflate to a thousandth; what shrinks further is a zip bomb
 MOST_ROWS = 10_000_000  # their numbers are held in memory, several times
 MOST_UPDATES = 10**11  # the number of an update: a million a second for a day
 MOST_ROW_BYTES = 2**25  # of a row of all columns, as float64; more if the file is large: it is held up to 20 times
-MOST_DEPTH, MOST_NUMBER = 50, 10**300  # of what a header has in what; a float has no larger number
 NO_TRACE = "trace that can be read"
 
 
@@ -58,10 +57,13 @@ def digest(arrays: Iterable[ArrayLike]) -> bytes:
     """BLAKE2b, 16 bytes, of the arrays' values as float32, one after another, each row-major.
 
     Values are rounded to the nearest float32, so two float64 runs that differ by rounding errors have equal digests,
-    unless a value lies on a rounding tie. −0 counts as +0; what is too large for float32 becomes infinite.
+    unless a value lies on a rounding tie. −0 counts as +0. Where a value is not finite, as float32, there is no digest,
+    but NO_DIGEST: NaN is equal to nothing.
     """
     with np.errstate(over="ignore"):
         rounded = np.concatenate(list(arrays), axis=None, dtype=np.float32, casting="same_kind")
+    if not np.isfinite(rounded).all():
+        return NO_DIGEST
     rounded += 0.0  # −0 + 0 is +0
     return hashlib.blake2b(rounded.data, digest_size=DIGEST_SIZE).digest()
 
@@ -159,7 +161,7 @@ def open_trace(path: str | Path) -> Trace:
     found: dict[str, Any] = {}
     with refusing(path, NO_TRACE):
         if not path.exists() and all(journal.exists() for journal in journals(path)):
-            finish(path)
+            recover(path)
     with refusing(path, NO_TRACE), archive(path) as file:
         for member in file.infolist():
             name = member_name(path, member)
@@ -207,28 +209,6 @@ def read_header(path: Path, member: zipfile.ZipInfo, stream: IO[bytes]) -> Mappi
     require(path, isinstance(header, dict), f"the header must be a JSON object, {{…}}; got {text[:40]}")
     check_stated(path, header)
     return header
-
-
-def check_stated(path: Path, header: Mapping[str, Any]) -> None:
-    """Raise InputError for a header that is nested too deep, has endless numbers, or names what nobody could train."""
-    level: list[Any] = [header]
-    for _ in range(MOST_DEPTH):
-        require(
-            path, not any(type(v) is int and abs(v) >= MOST_NUMBER for v in level), "its header has endless numbers"
-        )
-        level = [
-            v for of in level if isinstance(of, dict | list) for v in (of.values() if isinstance(of, dict) else of)
-        ]
-    require(path, not level, f"its header is nested more than {MOST_DEPTH} deep")
-    said = header.get("experiment")
-    epochs, sizes = (said.get("epochs"), said.get("sizes")) if isinstance(said, dict) else (None, None)
-    if type(epochs) is int:
-        require(
-            path, epochs <= MOST_EPOCHS, f"its header has {epochs:,} epochs; at most {MOST_EPOCHS:,} can be trained"
-        )
-    if isinstance(sizes, list) and {*map(type, sizes)} <= {int}:
-        count, words = parameters_of(sizes), "its header has a network of {count:,} parameters; at most "
-        require(path, count <= MOST_PARAMETERS, f"{words.format(count=count)}{MOST_PARAMETERS:,} can be trained")
 
 
 def checked(trace: Trace) -> Trace:
