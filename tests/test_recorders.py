@@ -11,6 +11,7 @@ from torch import nn
 
 from comparisons.recorders.pytorch import record
 from comparisons.runs.trace import digest, open_trace
+from reference.errors import InputError
 from torch_impl.l1 import STYLES, attach
 
 
@@ -143,6 +144,107 @@ def test_pytorch_other_types(tmp_path, dtype):
     assert found.dtype == (np.float16 if dtype == torch.float16 else np.float32)
 
 
+def test_pytorch_buffers(tmp_path):
+    """Running statistics as they are after each step, though the next forward pass has changed them by then."""
+    model = model_of()
+    model.register_buffer("mask", torch.tensor([True, False]))
+    model.register_buffer("turn", torch.tensor([1 + 2j]))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    seen = [model[1].running_mean.tolist()]
+    with record(tmp_path / "r.npz", model, optimizer):
+        for x, t in items():
+            nn.functional.mse_loss(model(x), t).backward()
+            optimizer.step()
+            seen.append(model[1].running_mean.tolist())
+    trace = open_trace(tmp_path / "r.npz")
+
+    assert seen == trace.read("buffer:1.running_mean").tolist()
+    assert [0, 1, 2, 3, 4, 5] == trace.read("buffer:1.num_batches_tracked").tolist()
+    assert ([1, 0], [[1, 2]]) == (trace.read("buffer:mask")[5].tolist(), trace.read("buffer:turn")[5].tolist())
+
+
+def replaced(model):
+    """The bias is another one, which the optimizer does not have."""
+    model[3].bias = nn.Parameter(torch.zeros(2).double())
+
+
+def added(model):
+    """A parameter more, in a new layer."""
+    model.append(nn.Linear(2, 2).double())
+
+
+def removed(model):
+    """A layer less."""
+    del model[3]
+
+
+CHANGES = {
+    "replaced": (replaced, "3.bias"),
+    "added": (added, "4.bias, 4.weight"),
+    "removed": (removed, "3.bias, 3.weight"),
+}
+
+
+@pytest.mark.parametrize("every", [None, 100])
+@pytest.mark.parametrize(("change", "names"), CHANGES.values(), ids=CHANGES)
+def test_pytorch_a_parameter_that_comes_or_goes(tmp_path, change, names, every):
+    """One line names it, at the next state that is written in full, or at the end."""
+    model = model_of()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def run():
+        with record(tmp_path / "r.npz", model, optimizer, every=every):
+            train(model, optimizer)
+            change(model)
+            if every is None:
+                optimizer.step()
+
+    with pytest.raises(InputError, match=rf"r.npz: {names} came, went, or was replaced while the model was recorded"):
+        run()
+    assert 4 == open_trace(tmp_path / "r.npz").read("digest:updates")[-1]
+
+
+def test_pytorch_a_named_tensor_that_is_replaced(tmp_path):
+    """As of a model."""
+    tensors = {"w": nn.Parameter(torch.ones(2))}
+    optimizer = torch.optim.SGD(tensors.values(), lr=0.1)
+
+    def run():
+        with record(tmp_path / "r.npz", tensors, optimizer):
+            tensors["w"] = nn.Parameter(torch.zeros(2))
+
+    with pytest.raises(InputError, match=r"r.npz: w came, went, or was replaced"):
+        run()
+
+
+def test_pytorch_a_lazy_layer(tmp_path):
+    """It is refused until it has a shape; the name can be used then."""
+    model = nn.Sequential(nn.LazyLinear(2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with (
+        pytest.raises(InputError, match=r"0.weight has no shape yet; run the model once"),
+        record(tmp_path / "r.npz", model, optimizer),
+    ):
+        pass
+    model(torch.ones(1, 3))
+    with record(tmp_path / "r.npz", model, optimizer):
+        optimizer.step()
+
+    assert 2 == open_trace(tmp_path / "r.npz").rows
+
+
+def test_pytorch_a_second_run_of_a_script(tmp_path):
+    """It is refused in one line, which names overwrite=True; that replaces the first."""
+    model = model_of()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for overwrite, states in ((False, 6), (True, 6)):
+        with record(tmp_path / "r.npz", model, optimizer, overwrite=overwrite):
+            train(model, optimizer)
+        assert states == open_trace(tmp_path / "r.npz").rows
+    with pytest.raises(InputError, match="overwrite=True"), record(tmp_path / "r.npz", model, optimizer):
+        pass
+
+
 KERAS = """
 import os
 os.environ["KERAS_BACKEND"] = "torch"
@@ -153,14 +255,15 @@ from comparisons.recorders.keras import TraceCallback
 
 keras.utils.set_random_seed(0)
 layers = [keras.layers.Dense(3, activation="tanh", name="a"), keras.layers.Dense(2, name="b")]
-model = keras.Sequential([keras.Input((4,)), *layers])
+norm = keras.layers.BatchNormalization(name="n", center=False, scale=False)
+model = keras.Sequential([keras.Input((4,)), *layers, norm])
 model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
 x, t = np.random.default_rng(0).normal(size=(2, 12, 4))
 seen = []
 
 class Seen(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        seen.append([float(w.sum()) for w in self.model.get_weights()])
+        seen.append([float(keras.ops.sum(v)) for v in self.model.trainable_variables])
 
 callbacks = [Seen(), TraceCallback("r.npz", experiment={"lr": 0.1})]
 model.fit(x, t[:, :2], batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
@@ -197,14 +300,14 @@ print(json.dumps(seen))
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("program", "names", "framework"),
+    ("program", "names", "buffers", "framework"),
     [
-        (KERAS, ["a.kernel", "a.bias", "b.kernel", "b.bias"], "Keras"),
-        (JAX, ["params.bias", "params.kernel"], "JAX"),
+        (KERAS, ["a.kernel", "a.bias", "b.kernel", "b.bias"], ["n.moving_mean", "n.moving_variance"], "Keras"),
+        (JAX, ["params.bias", "params.kernel"], [], "JAX"),
     ],
     ids=["Keras", "JAX"],
 )
-def test_other_frameworks(tmp_path, program, names, framework):
+def test_other_frameworks(tmp_path, program, names, buffers, framework):
     """A program of its own, in which the framework is the only one: names, and the values of every update."""
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
@@ -214,6 +317,7 @@ def test_other_frameworks(tmp_path, program, names, framework):
     trace = open_trace(tmp_path / "r.npz")
 
     assert names == list(trace.parameters)
+    assert buffers == [name.removeprefix("buffer:") for name in trace.columns if name.startswith("buffer:")]
     assert trace.header["framework"].startswith(framework)
     assert 7 == trace.rows
     for name, sums in zip(names, zip(*seen, strict=True), strict=True):

@@ -19,11 +19,12 @@ def updates_of(trace: Trace, column: str) -> np.ndarray:
     return trace.read(column).astype(np.int64) if column in trace.columns else np.empty(0, np.int64)
 
 
-def left_out(reference: Trace, candidate: Trace, compared: np.ndarray) -> LeftOut:
+def left_out(reference: Trace, candidate: Trace, compared: np.ndarray, unknown: np.ndarray) -> LeftOut:
     """The recorded states that are not among the updates compared.
 
     A state that only one side has, as a row or as a digest, leaves the comparison unfinished. So does a last state that
-    was not compared. Digests on both sides that cannot be compared (other axes, a tolerance) are only told.
+    was not compared. Digests on both sides that cannot be compared (other axes, a tolerance) are only told. unknown:
+    updates of which a side has no digest, though a place for it.
     """
     digests = [updates_of(trace, DIGEST_UPDATES) for trace in (reference, candidate)]
     one, other = digests
@@ -36,7 +37,9 @@ def left_out(reference: Trace, candidate: Trace, compared: np.ndarray) -> LeftOu
         if only.size:
             words.append(f"{who}: {spans(only)}")
             alone.append(f"only the {who} has {spans(only)}")
-    if (untold := np.setdiff1d(on_both, compared)).size:
+    if unknown.size:
+        words.append(f"both: {spans(unknown)}, without a digest")
+    if (untold := np.setdiff1d(on_both, np.union1d(compared, unknown))).size:
         words.append(f"both: the digests of {spans(untold)}, which have no tolerance, and no map of names and axes")
     reason = "; ".join(alone)
     if not reason and last > compared.max(initial=-1):

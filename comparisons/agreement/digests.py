@@ -13,18 +13,19 @@ class DigestsCompared(NamedTuple):
 
     updates: np.ndarray  # for which both sides have one
     differ: np.ndarray  # those of them for which they differ
+    unknown: np.ndarray  # for which one of the two has 16 zeros in place of a digest
     moved: bool  # is any digest of either side another than its first?
     around: tuple[np.ndarray, np.ndarray] | None = None  # of both sides, from the update before the first that differs
 
 
 def compare_digests(reference: Trace, candidate: Trace, name: str) -> DigestsCompared:
     """Compare the digests of this name; of two traces of which one has none, nothing is compared."""
-    compared, differ = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    compared, differ, unknown = ([np.empty(0, np.int64)] for _ in range(3))
     moved, around, begin = False, None, None
     if name in reference.columns and name in candidate.columns:
         for updates, one, other in aligned(reference, candidate, DIGEST_UPDATES, [name], [name]):
             begin = one[name][0] if begin is None else begin
-            known = one[name].any(axis=1) & other[name].any(axis=1)  # 16 zeros stand for no digest
+            known = one[name].any(axis=1) & other[name].any(axis=1)
             differs = np.flatnonzero((one[name] != other[name]).any(axis=1) & known)
             moved = moved or any(bool((side[name] != begin).any()) for side in (one, other))
             if around is None and differs.size:
@@ -32,8 +33,11 @@ def compare_digests(reference: Trace, candidate: Trace, name: str) -> DigestsCom
                 around = one[name][since:], other[name][since:]
             numbers = updates.astype(np.int64)
             compared.append(numbers[known])
+            unknown.append(numbers[~known])
             differ.append(numbers[differs])
-    return DigestsCompared(np.concatenate(compared), np.concatenate(differ), moved, around)
+    return DigestsCompared(
+        np.concatenate(compared), np.concatenate(differ), np.concatenate(unknown), moved=moved, around=around
+    )
 
 
 def other_batches(reference: Trace, candidate: Trace) -> tuple[int, str] | None:

@@ -10,7 +10,7 @@ from comparisons.agreement.beside import NOISE_ULPS, Beside, compare_beside, lin
 from comparisons.agreement.bits import FirstDifference, exit_status
 from comparisons.agreement.blocks import Block, as_rows, compare_blocks, locate
 from comparisons.agreement.columns import aligned, on_grid
-from comparisons.agreement.coverage import left_out
+from comparisons.agreement.coverage import left_out, spans
 from comparisons.agreement.digests import compare_digests, other_batches
 from comparisons.runs.names import Names, Pair, line_up
 from comparisons.runs.trace import DIGESTS, FORMAT, GRADIENT, UPDATES, Trace, shown
@@ -172,13 +172,16 @@ def compare_traces(
     if min(trace.format for trace in (reference, candidate)) < FORMAT:
         differ = np.setdiff1d(differ, np.concatenate(equal_rows))  # −0 beside +0: the rows know better
     compared = np.union1d(np.concatenate(rows), hashed.updates)
-    missing = left_out(reference, candidate, compared)
+    unknown = np.setdiff1d(hashed.unknown, compared)
+    missing = left_out(reference, candidate, compared, unknown)
     moved = hashed.moved or any(parameter.moved for parameter in parameters)
     vacuous = list(reasons(reference, candidate, len(compared), moved))
     if first and not (np.isfinite(first.reference) or np.isfinite(first.candidate)):
         vacuous.append(f"neither run is finite: {first}")
         differ, first = differ[differ < first.update], None
     vacuous += [reason for p in parameters if (reason := too_wide(p))]
+    if unknown.size:
+        vacuous.append(f"{spans(unknown)} cannot be compared: a value that is not finite has no digest")
     unfinished = f"{missing.reason}; {PARTIAL}" if missing.reason else ""
     if unfinished and not partial:
         vacuous.append(unfinished)

@@ -106,6 +106,15 @@ class Recorder(AbstractContextManager["Recorder"]):
 
     _repr_html_ = as_code
 
+    @property
+    def asks_for_all(self) -> bool:
+        """Does the next update need what stands beside the parameters? The first one tells what there is."""
+        return self._updates <= 1 or self._is_row(self._updates)
+
+    def _is_row(self, number: int) -> bool:
+        """Are the arrays of this update written, and not only their digests?"""
+        return self._all or number in self._window or bool(self._every and number % self._every == 0)
+
     def update(
         self,
         parameters: Arrays,
@@ -123,17 +132,16 @@ class Recorder(AbstractContextManager["Recorder"]):
         """
         self._require(not self._ended, "the recording has ended; another run needs a recorder of its own")
         number = self._updates
-        self._require(number <= MOST_ROWS, f"a trace has at most {MOST_ROWS:,} updates")
+        self._require(number < MOST_ROWS, "a trace has no more rows")
         state = self._state(parameters)
         if number == 0:
             self._begin_with(state, beside(gradients, optimizer, buffers))
         else:
             fingerprint = self._digest(number, state, batch)
-            wanted = self._all or number in self._window or (self._every and number % self._every == 0)
-            extra = beside(gradients, optimizer, buffers) if wanted or number == 1 else {}
+            extra = beside(gradients, optimizer, buffers) if self.asks_for_all else {}
             if number == 1:
                 self._open(extra)
-            row = self._as_row(number, state | extra) if wanted else b""
+            row = self._as_row(number, state | extra) if self._is_row(number) else b""
             self._append(row, fingerprint)
         self._updates += 1
 
@@ -185,16 +193,14 @@ class Recorder(AbstractContextManager["Recorder"]):
 
     def _digest(self, number: int, state: Mapping[str, np.ndarray], batch: Items) -> bytes:
         """The record of the digests of an update."""
-        items = NO_DIGEST if batch is None else digest(checked_items(self.path, batch))
-        return number.to_bytes(8, "little") + digest([state[name] for name in self._kinds]) + items
+        parameters = [state[name] for name in self._kinds]
+        found = digest(parameters) + NO_DIGEST if batch is None else digest(parameters, checked_items(self.path, batch))
+        return number.to_bytes(8, "little") + found
 
     def _as_row(self, number: int, arrays: Mapping[str, np.ndarray]) -> bytes:
         """The record of an update. Raises InputError unless it has the columns of the first one."""
         fields: Mapping[str, Any] = self._row.dtype.fields or {}
-        if len(arrays) != len(fields) - 1 or any(
-            name not in fields or (a.dtype, a.shape) != (fields[name][0].base, fields[name][0].shape)
-            for name, a in arrays.items()
-        ):
+        if {len(arrays), len(fields) - 1} != {len(self._kinds)}:  # the parameters are checked already
             kinds = {name: (of[0].shape, of[0].base) for name, of in fields.items() if name != UPDATES}
             self._check_kinds(arrays, kinds)
         self._row[UPDATES] = number
@@ -206,9 +212,8 @@ class Recorder(AbstractContextManager["Recorder"]):
         """Write both to the journals at once: what is written survives the end of this program, whatever ends it."""
         try:
             for file, record in zip(self._journals, (row, fingerprint), strict=True):
-                if record:
-                    file.write(record)
-                    file.flush()
+                while record:
+                    record = record[file.write(record) :]
         except OSError as error:
             self._ended = True  # half a record may be written: nothing must follow it
             fault = f"cannot be written ({error.strerror}); the {self._updates} states before are kept"
@@ -216,7 +221,7 @@ class Recorder(AbstractContextManager["Recorder"]):
 
     def close(self) -> None:
         """Make the trace of the journals. Where nothing but the start was recorded, it is the trace."""
-        if self._updates == 1 and not self._journals:
+        if self._updates == 1 and not self._ended:
             self._open(self._beside)
         self._ended = True
         files, self._journals = self._journals, []
@@ -275,7 +280,6 @@ def check_columns(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def checked_items(path: Path, batch: Iterable[ArrayLike]) -> list[np.ndarray]:
     """The arrays of a batch. Raises InputError for what holds no numbers."""
     found = [np.asarray(array) for array in batch]
-    require(path, found, "batch has no arrays")
-    for array in found:
-        require(path, array.dtype.kind in "biuf", f"batch holds {array.dtype}; it must be arrays of real numbers")
+    if odd := [array.dtype for array in found if array.dtype.kind not in "biuf"]:
+        raise InputError(f"{path}: batch holds {odd[0]}; it must be arrays of real numbers")
     return found

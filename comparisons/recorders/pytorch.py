@@ -12,7 +12,6 @@ A state is recorded when the next step begins, and the last one at the end of th
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,8 @@ class RecorderHooks:
     def before_step(self, *_: object) -> None:
         """Record the last step, if it is not recorded yet."""
         if self._made is not None:
-            self._check_model()
+            if self._trace.asks_for_all:
+                self._check_model()
             for name, p in self._parameters.items():
                 if self._places.get(name) != (place := p.data_ptr()):  # else the array has the new values already
                     self._arrays[name] = as_array(p)
@@ -66,20 +66,24 @@ class RecorderHooks:
             made, self._made = self._made, None
             self._trace.update(self._arrays, **made)
 
+    def end(self) -> None:
+        """Record the last step. Raises InputError unless the model still has its parameters."""
+        self._check_model()
+        self.before_step()
+
     def _check_model(self) -> None:
         """Raise InputError unless the model has the very parameters that it had at the start."""
-        now = self._model.parameters() if isinstance(self._model, nn.Module) else self._model.values()
-        for p, known in zip_longest(now, self._parameters.values()):
-            if p is not known:
-                apart = parameters_of(self._model).items() ^ self._parameters.items()
-                names = ", ".join(sorted({name for name, _ in apart}))
-                fault = "came, went, or was replaced while the model was recorded; a new model needs a new trace"
-                raise InputError(f"{self._trace.path}: {names or 'a parameter'} {fault}")
+        now, known = parameters_of(self._model), self._parameters
+        if names := sorted(name for name in now.keys() | known.keys() if now.get(name) is not known.get(name)):
+            fault = "came, went, or was replaced while the model was recorded; a new model needs a new trace"
+            raise InputError(f"{self._trace.path}: {', '.join(names)} {fault}")
 
     def after_step(self, *_: object) -> None:
         """Keep what is recorded of the step beside the parameters: it may have changed when the next step begins."""
-        # the next forward pass, before the next step, changes running statistics
-        self._made, self._items = {"batch": self._items, "buffers": buffers_of(self._model)}, None
+        self._made, self._items = {"batch": self._items}, None
+        if not self._trace.asks_for_all:
+            return
+        self._made["buffers"] = buffers_of(self._model)  # the next forward pass changes running statistics
         if self._gradients:
             slopes = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in self._parameters.items()}
             self._made["gradients"] = {name: as_array(slope).copy() for name, slope in slopes.items()}
@@ -147,4 +151,4 @@ def record(
         end.callback(optimizer.register_step_pre_hook(hooks.before_step).remove)
         end.callback(optimizer.register_step_post_hook(hooks.after_step).remove)
         yield hooks
-        hooks.before_step()
+        hooks.end()

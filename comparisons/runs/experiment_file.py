@@ -55,7 +55,7 @@ def check_said(said: Mapping[str, Any], where: str) -> None:
             require(where, isinstance(value, str), f"data must be a text; got {value!r}")
             continue
         near = MEANT.get(name.lower()) or next(iter(get_close_matches(name, FIELDS, 1)), None)
-        meant = f"; {near} is meant?" if near else ""
+        meant = f"; is {near} meant?" if near else "."
         require(where, name in FIELDS, f"{name} is no field{meant} There are {', '.join(FIELDS)}, and data")
         fits, words = FIELDS[name]
         require(where, fits(value), f"{name} must be {words}; got {value!r}")

@@ -39,7 +39,7 @@ def begin(path: Path, header: Mapping[str, Any], columns: Sequence[Columns], ove
     are any without it, where another program records under this name, and where the files cannot be written.
     """
     with writing(path), ExitStack() as opened:
-        files: list[BinaryIO] = [opened.enter_context(journal.open("ab")) for journal in journals(path)]
+        files: list[BinaryIO] = [opened.enter_context(journal.open("ab", buffering=0)) for journal in journals(path)]
         for journal, file in zip(journals(path), files, strict=True):
             taken = locked(file, exclusively=True) and os.path.samestat(os.fstat(file.fileno()), journal.stat())
             require(path, taken, RECORDED)
@@ -47,7 +47,6 @@ def begin(path: Path, header: Mapping[str, Any], columns: Sequence[Columns], ove
         for file, of_file in zip(files, columns, strict=True):
             file.truncate(0)
             file.write(json.dumps({"header": header, "columns": of_file}).encode() + b"\n")
-            file.flush()
         if overwrite:
             path.unlink(missing_ok=True)
         opened.pop_all()

@@ -38,6 +38,7 @@ from reference.files import archive, read_head, refusing
 
 DIGEST_SIZE = 16
 NO_DIGEST = bytes(DIGEST_SIZE)
+PLUS_ZERO = np.float32(0)
 HEADER, UPDATES = "header", "updates"
 DIGEST_UPDATES, DIGESTS, BATCHES = "digest:updates", "digest:parameters", "digest:batch"
 GRADIENT, OPTIMIZER, BUFFER = "gradient:", "optimizer:", "buffer:"  # what stands beside the parameters begins so
@@ -53,19 +54,22 @@ MOST_ROW_BYTES = 2**25  # of a row of all columns, as float64; more if the file 
 NO_TRACE = "trace that can be read"
 
 
-def digest(arrays: Iterable[ArrayLike]) -> bytes:
-    """BLAKE2b, 16 bytes, of the arrays' values as float32, one after another, each row-major.
+def digest(*groups: Iterable[ArrayLike]) -> bytes:
+    """BLAKE2b, 16 bytes, of the arrays' values as float32, one after another, each row-major; one for each group.
 
     Values are rounded to the nearest float32, so two float64 runs that differ by rounding errors have equal digests,
     unless a value lies on a rounding tie. −0 counts as +0. Where a value is not finite, as float32, there is no digest,
     but NO_DIGEST: NaN is equal to nothing.
     """
+    found = b""
     with np.errstate(over="ignore"):
-        rounded = np.concatenate(list(arrays), axis=None, dtype=np.float32, casting="same_kind")
-    if not np.isfinite(rounded).all():
-        return NO_DIGEST
-    rounded += 0.0  # −0 + 0 is +0
-    return hashlib.blake2b(rounded.data, digest_size=DIGEST_SIZE).digest()
+        for arrays in groups:
+            rounded = np.concatenate(list(arrays), axis=None, dtype=np.float32, casting="same_kind")
+            # the sum of squares is not finite if a value is not, and is quicker than asking each; nor for large values
+            finite = math.isfinite(rounded.dot(rounded)) or np.isfinite(rounded).all()
+            rounded += PLUS_ZERO  # −0 + 0 is +0
+            found += hashlib.blake2b(rounded.data, digest_size=DIGEST_SIZE).digest() if finite else NO_DIGEST
+    return found
 
 
 def shown(said: object) -> str:
