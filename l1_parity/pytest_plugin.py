@@ -21,39 +21,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse --parity-report, before any test runs, in a project whose own modules hide this package's."""
-    if session.config.getoption("--parity-report"):
-        from l1_parity.own_packages import check_found
-
-        try:
-            check_found()
-        except ImportError as error:
-            raise pytest.UsageError(f"--parity-report: {error}") from None
-
-
 REPORTS = pytest.StashKey[Path]()  # the folder, as long as it can be used
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Before any test runs, a folder that cannot be used is one warning; then nothing is written."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Before any test runs, but not before the project's own modules are found: can the folder be used?
+
+    If not, that is one warning, and nothing is written. In a project whose own modules hide this package's it is an
+    error.
+    """
     config = session.config
     if not (named := config.getoption("--parity-report")):
         return
+    from l1_parity.own_packages import check_found
+
+    try:
+        check_found()
+    except ImportError as error:
+        raise pytest.UsageError(f"--parity-report: {error}") from None
     config.stash[REPORTS] = folder = config.invocation_params.dir / named  # tests may change the current folder
     try:
         check_reports(folder)
-    except ImportError:  # refused when all is collected
-        pass
     except Exception as error:
-        give_up(config, error, silently=hasattr(config, "workerinput"))  # the process that started it says it
+        worker = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"]
+        give_up(config, error, silently=worker != "gw0")  # one of pytest-xdist's workers says it for all
 
 
 def check_reports(folder: Path) -> None:
     """Raise InputError unless the folder is there, or can be made, and can be written to."""
-    from l1_parity.own_packages import load
+    from comparisons.runs import targets
 
-    targets = load("comparisons.runs.targets")
     with targets.writing(folder):
         while not os.path.lexists(folder.parent):
             folder = folder.parent

@@ -127,13 +127,13 @@ def test_nothing_compared_is_exit_3(run, tmp_path, options):
     assert "0 of 1 runs agree" in out
 
 
-def test_a_run_that_overflows_is_exit_1(run):
-    """NaN on both sides is no agreement."""
+def test_a_run_that_overflows_is_exit_3(run):
+    """NaN on both sides is no agreement, and no difference."""
     with np.errstate(all="ignore"):
         status, out, _ = run(*QUICK, "--lr", "1e308", "--loss", "cross_entropy", "--precision", "float64")
 
-    assert 1 == status
-    assert "DIFFERENT" in out
+    assert 3 == status
+    assert "NOTHING PROVED: after update 1 a value is NaN or infinite on both sides" in out
 
 
 def test_a_difference_is_exit_1_and_says_where(data, monkeypatch, capsys):

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from comparisons.report import figures
+from comparisons.report.pictures import NAMES
 from comparisons.studies import boundary
 from comparisons.studies.styles import chatter, rows, sweep
 from reference.errors import InputError
@@ -31,7 +32,7 @@ def all_figures_twice(data, tmp_path_factory):
         patch.setattr(figures, "boundaries", lambda: trained)
         folders = [tmp_path_factory.mktemp("figures") / "new" for _ in range(2)]
         for folder in folders:
-            figures.save(folder, outcomes, paths, data)
+            figures.save(figures.check_files(folder), outcomes, paths, data)
     return folders
 
 
@@ -52,7 +53,7 @@ def test_networks_that_diverged_are_drawn(data):
         figure.canvas.draw()
 
 
-@pytest.mark.parametrize("name", figures.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_each_is_an_svg_and_a_png_of_the_same_bytes(drawn, name):
     """Drawn twice, nothing differs; both formats say who made them."""
     for kind in ("svg", "png"):
@@ -61,7 +62,7 @@ def test_each_is_an_svg_and_a_png_of_the_same_bytes(drawn, name):
         assert figures.MAKER.encode() in one
 
 
-@pytest.mark.parametrize("name", figures.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_picture_is_blank(drawn, name):
     """A hundredth of the picture, or more, is not white, and that is not all of one colour."""
     picture = imread(drawn[0] / f"{name}.png")[::5, ::5]
