@@ -311,6 +311,15 @@ def test_what_a_narrower_type_has_is_recorded(tmp_path):
     assert [0.5, 1.5, 2.5] == open_trace(tmp_path / "r.npz").read("W")[-1].tolist()
 
 
+def test_the_first_update_may_have_a_wider_type_than_the_start(tmp_path):
+    """As w -= η g, where w is float32 and g float64: nothing is written before it."""
+    with Recorder(tmp_path / "r.npz") as trace:
+        for state in (W.astype(np.float32), W / 3, W / 7):
+            trace.update({"W": state})
+
+    assert (W / 7).tolist() == open_trace(tmp_path / "r.npz").read("W")[-1].tolist()
+
+
 def test_bools_and_whole_numbers_beside_parameters(tmp_path):
     """At the start an unknown whole number is 0, and an unknown gradient NaN."""
     with Recorder(tmp_path / "r.npz") as trace:

@@ -168,6 +168,23 @@ def test_a_batch_that_cannot_be_copied_is_refused(batches):
         assert_same_training(ByHand(), ByHand(), [(x for x in batches[0])])
 
 
+class FromFloat32(ByHand):
+    """As people write it: the start is float32, and w − η g is float64 from the first update on."""
+
+    def __init__(self):
+        super().__init__()
+        self.p = {name: w.astype(np.float32) for name, w in self.p.items()}
+
+
+@pytest.mark.parametrize("sides", [(FromFloat32, ByHand), (ByHand, FromFloat32)], ids=["reference", "candidate"])
+def test_a_start_of_a_narrower_type_than_the_updates(batches, sides):
+    """It is the same training, and nothing is narrowed when it is recorded."""
+    one, other = (side() for side in sides)
+    one.p = {name: w.astype(np.float32).astype(w.dtype) for name, w in one.p.items()}
+
+    assert 0 == assert_same_training(one, other, batches).exit_status
+
+
 class Sharing(ByHand):
     """Writes into the arrays of another."""
 

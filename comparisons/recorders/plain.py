@@ -151,9 +151,12 @@ class Recorder(AbstractContextManager["Recorder"]):
     def _state(self, parameters: Arrays) -> dict[str, np.ndarray]:
         """The parameters as arrays. Raises InputError unless they are those of the start."""
         state = {name: np.asarray(array) for name, array in parameters.items()}
-        if self._updates == 0:
+        if self._updates <= 1:
             check_parameters(self.path, state)
-        elif {name: (a.shape, a.dtype) for name, a in state.items()} != self._kinds:
+        if self._updates == 1:  # the start is still in memory: it takes the type of the first update, if that is wider
+            known = {name: np.promote_types(a.dtype, state.get(name, a).dtype) for name, a in self._start.items()}
+            self._keep({name: a.astype(known[name]) for name, a in self._start.items()})
+        if self._updates >= 1 and {n: (a.shape, a.dtype) for n, a in state.items()} != self._kinds:
             self._check_kinds(state, self._kinds)
         return state
 
@@ -174,8 +177,12 @@ class Recorder(AbstractContextManager["Recorder"]):
         """Keep the start until all columns are known."""
         buffers = {name: a for name, a in extra.items() if name.startswith(BUFFER)}
         check_columns(self.path, state | buffers)
-        self._start, self._beside = ({n: a.copy() for n, a in arrays.items()} for arrays in (state, buffers))
-        self._kinds = {name: (state[name].shape, state[name].dtype) for name in sorted(state)}  # as digests have them
+        self._beside = {name: a.copy() for name, a in buffers.items()}
+        self._keep({name: a.copy() for name, a in state.items()})
+
+    def _keep(self, start: dict[str, np.ndarray]) -> None:
+        self._start = start
+        self._kinds = {name: (start[name].shape, start[name].dtype) for name in sorted(start)}  # as digests have them
 
     def _open(self, extra: dict[str, np.ndarray]) -> None:
         """Open the journals, now that all columns are known, and write the start."""
