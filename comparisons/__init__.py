@@ -74,7 +74,8 @@ agreement/                  do two runs agree?
     coverage.py             which states were not compared, and whether the runs were compared to their ends
     traces.py               two recorded runs: equal, different, or nothing proved
 recorders/                  who writes a recorded run
-    plain.py                any program with arrays; when a trace may be replaced
+    plain.py                any program with arrays
+    checks.py               what a recorder takes; when a trace may be replaced
     pytorch.py              hooks on a PyTorch optimizer
     keras.py                a Keras callback
     jax.py                  names for the arrays of Flax and optax

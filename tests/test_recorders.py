@@ -217,6 +217,80 @@ def test_pytorch_a_named_tensor_that_is_replaced(tmp_path):
         run()
 
 
+def test_pytorch_a_batch_buffer_that_is_used_again(tmp_path):
+    """The digest is of the items that the step was made with."""
+    model, x, t = model_of(), *map(torch.empty_like, items()[0])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with record(tmp_path / "r.npz", model, optimizer) as trace:
+        for given, wanted in items():
+            x.copy_(given)
+            t.copy_(wanted)
+            trace.batch(x, t)
+            optimizer.step()
+
+    digests = open_trace(tmp_path / "r.npz").read("digest:batch")[1:]
+    assert [digest([x.numpy(), t.numpy()]) for x, t in items()] == [bytes(d) for d in digests]
+
+
+def test_pytorch_another_view_of_the_same_memory(tmp_path):
+    """w.data = w.data.T is recorded as it is; another shape is refused."""
+    w = nn.Parameter(torch.arange(4.0).reshape(2, 2))
+    optimizer = torch.optim.SGD([w], lr=0.1)
+
+    def run():
+        with record(tmp_path / "r.npz", {"w": w}, optimizer):
+            optimizer.step()
+            optimizer.step()
+            w.data = w.data.T
+            optimizer.step()
+            w.data = w.data[:1]
+
+    with pytest.raises(InputError, match=r"w had the shape \(2, 2\), and has \(1, 2\) at update 3"):
+        run()
+    assert [[0, 2], [1, 3]] == open_trace(tmp_path / "r.npz").read("w")[2].tolist()
+
+
+class Graph(nn.Module):
+    """A layer with a sparse buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(2))
+        self.register_buffer("adjacency", torch.eye(2).to_sparse())
+
+
+ODD = {
+    "a sparse buffer": (Graph, {}, r"adjacency \(torch.sparse_coo, torch.float32 on cpu\) cannot be recorded; dict"),
+    "no values": (lambda: nn.Linear(2, 2, device="meta"), {}, r"weight \(torch.strided, .* on meta\) cannot be"),
+    "no model": (lambda: None, {}, "the model must be a torch.nn.Module or named tensors; got NoneType"),
+    "arrays": (lambda: {"w": np.ones(2)}, {}, "w must be a tensor; got ndarray"),
+    "no optimizer": (lambda: nn.Linear(2, 2), {"optimizer": None}, "optimizer must be a torch.optim.Optimizer"),
+}
+
+
+@pytest.mark.parametrize(("make", "arguments", "said"), ODD.values(), ids=ODD)
+def test_pytorch_what_cannot_be_recorded(tmp_path, make, arguments, said):
+    """One line, and no file is left."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=0.1)
+    with (
+        pytest.raises(InputError, match=said),
+        record(tmp_path / "r.npz", make(), **{"optimizer": optimizer} | arguments),
+    ):
+        pass
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_pytorch_sparse_gradients(tmp_path):
+    """They are recorded as dense ones."""
+    model = nn.Embedding(4, 2, sparse=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with record(tmp_path / "r.npz", model, optimizer, gradients=True):
+        model(torch.tensor([1])).sum().backward()
+        optimizer.step()
+
+    assert [[0, 0], [1, 1], [0, 0], [0, 0]] == open_trace(tmp_path / "r.npz").read("gradient:weight")[1].tolist()
+
+
 def test_pytorch_a_lazy_layer(tmp_path):
     """It is refused until it has a shape; the name can be used then."""
     model = nn.Sequential(nn.LazyLinear(2))

@@ -1,8 +1,11 @@
 """What a recorder was given is kept, or refused in one true line; nothing makes a name unusable."""
 
+import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -68,7 +71,7 @@ def test_kill_9_at_any_moment_keeps_every_update(tmp_path):
 
 def test_killed_before_the_first_line_of_a_journal(tmp_path):
     """The name can be used again: there was nothing to lose."""
-    for journal, left in zip(journals(tmp_path / "r.npz"), (b"", b'{"header": {"for'), strict=True):
+    for journal, left in zip(journals(tmp_path / "r.npz"), (b"", b'{"header": {"format": 2, "ru'), strict=True):
         journal.write_bytes(left)
 
     assert 4 == recorded(tmp_path / "r.npz").rows
@@ -156,10 +159,8 @@ def test_a_trace_that_is_being_recorded(tmp_path):
             trace.update({"W": W + i})
         with pytest.raises(InputError, match=r"r.npz: is being recorded; it can be read when that has ended"):
             open_trace(tmp_path / "r.npz")
-        other = Recorder(tmp_path / "r.npz", overwrite=True)
-        other.update({"W": W})
         with pytest.raises(InputError, match=r"r.npz: is being recorded"):
-            other.update({"W": W})
+            Recorder(tmp_path / "r.npz", overwrite=True)
         trace.update({"W": W + 3})
 
     assert [0, 1, 2, 3] == open_trace(tmp_path / "r.npz").read("updates").tolist()
@@ -174,12 +175,78 @@ def test_two_recorders_of_one_name(tmp_path):
     with pytest.raises(InputError, match=r"r.npz: is being recorded"):
         other.update({"W": W + 2})
     one.close()
-    for attempt in (lambda: other.update({"W": W + 2}), other.close):
-        with pytest.raises(InputError, match=r"r.npz: the file exists; overwrite=True"):
-            attempt()
+    with pytest.raises(InputError, match=r"r.npz: the recording has ended"):
+        other.update({"W": W + 2})
+    other.close()
 
     assert [1, 2, 3] == open_trace(tmp_path / "r.npz").read("W")[-1].tolist()
     assert [tmp_path / "r.npz"] == [file for file in tmp_path.iterdir() if file.stat().st_size]
+
+
+def test_the_loser_of_two_recorders_loses_nothing_of_the_winner(tmp_path):
+    """Nor does a program that fails before its first update lose the trace that it was to replace."""
+    one, other = (Recorder(tmp_path / "r.npz", overwrite=True) for _ in range(2))
+    for i in range(5):
+        one.update({"W": W + i})
+    other.update({"W": W})
+    with pytest.raises(InputError, match=r"r.npz: is being recorded"):
+        other.update({"W": W})
+    one.close()
+    other.close()
+    for last in ("fails", "ends"):
+        with suppress(ZeroDivisionError), Recorder(tmp_path / "r.npz", overwrite=True) as third:
+            third.update({"W": W})
+            if last == "fails":
+                raise ZeroDivisionError
+
+    assert 5 == open_trace(tmp_path / "r.npz").rows
+    assert [tmp_path / "r.npz"] == list(tmp_path.iterdir())
+
+
+def test_a_file_that_appears_while_recording_is_left(tmp_path):
+    """The trace is in its journals then, and one line says so."""
+    trace = Recorder(tmp_path / "r.npz")
+    for i in range(3):
+        trace.update({"W": W + i})
+    (tmp_path / "r.npz").write_text("mine")
+    with pytest.raises(
+        InputError, match=r"another file is there now, which is left as it is; the trace is in r.npz.rows"
+    ):
+        trace.close()
+    assert "mine" == (tmp_path / "r.npz").read_text()
+    (tmp_path / "r.npz").unlink()
+
+    assert 3 == open_trace(tmp_path / "r.npz").rows
+
+
+FORKED = """
+import os, sys
+import numpy as np
+from comparisons.recorders.plain import Recorder
+with Recorder("r.npz") as trace:
+    for i in range(6):
+        trace.update({"W": np.full(3, float(i))})
+        if i == 3 and (child := os.fork()) == 0:
+            sys.exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_copy_of_the_program_ends_no_recording(tmp_path):
+    """Its end, as of a worker that loads data, leaves the trace to the program itself."""
+    ran = subprocess.run([sys.executable, "-c", FORKED], cwd=tmp_path, capture_output=True, text=True)
+
+    assert (0, "") == (ran.returncode, ran.stderr)
+    assert 6 == open_trace(tmp_path / "r.npz").rows
+
+
+def test_journals_that_are_no_files(tmp_path):
+    """A pipe is refused at once."""
+    os.mkfifo(tmp_path / "r.npz.rows")
+    (tmp_path / "r.npz.digests").touch()
+    for refused in (lambda: open_trace(tmp_path / "r.npz"), lambda: Recorder(tmp_path / "r.npz", overwrite=True)):
+        with pytest.raises(InputError, match=r"r.npz.rows: is no regular file"):
+            refused()
 
 
 def test_another_folder_while_recording(tmp_path, monkeypatch):
@@ -255,6 +322,12 @@ REFUSED = {  # what an update is given after two right ones, and what is said
     "no buffer": (STATE, {"buffers": {}}, "buffer:n is missing at update 2"),
     "a batch of text": (STATE, {"batch": ["cat"]}, "batch holds <U3; it must be arrays of real numbers"),
     "a batch of objects": (STATE, {"batch": [{"x": 1}]}, "batch holds object"),
+    "an empty batch": (STATE, {"batch": []}, "batch has no arrays; leave it out where it is not known"),
+    "a batch that is a number": (STATE, {"batch": 5}, "batch must be arrays of numbers"),
+    "a ragged batch": (STATE, {"batch": [[[1], [1, 2]]]}, "batch must be arrays of numbers"),
+    "a list": ([W], {}, "parameters must be a dict of arrays, by their names"),
+    "a ragged list": ({**STATE, "W": [[1], [1, 2]]}, {}, "parameters must be a dict of arrays"),
+    "wide whole numbers": ({**STATE, "W": np.array([2**53 + 1] * 3)}, {}, "W was float64, and is int64 at update 2"),
 }
 
 
@@ -282,6 +355,8 @@ FIRST = {  # states, of which the last is refused, and what is said
     "another shape": ([STATE, {**STATE, "W": np.zeros(4)}], {}, r"W had the shape \(3,\)"),
     "a path beside it": ([STATE, STATE], {"optimizer": {"m:a/b": W}}, "'optimizer:m:a/b' cannot be the name"),
     "a complex gradient": ([STATE, STATE], {"gradients": {"W": W * 1j}}, "gradient:W holds complex128"),
+    "31 axes": ([{"W": np.ones([1] * 31)}], {}, "W has 31 axes; at most 30 are allowed"),
+    "10,000 names": ([{f"{i:0500}": W for i in range(9000)}], {}, "the names have 5,400,000 bytes"),
     "a new buffer": ([STATE, STATE], {"buffers": {"n": W}}, "buffer:n is new at update 1"),
 }
 
@@ -374,8 +449,24 @@ def test_overwrite_replaces_what_a_crash_left(tmp_path):
     assert [tmp_path / "r.npz"] == list(tmp_path.iterdir())
 
 
+def archive_of(**arrays):
+    """The bytes of an .npz file."""
+    file = BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+CONTENTS = {
+    "text": b"mine",
+    "nothing": b"",
+    "JSON": b'{"header": "my data", "x": 1}',
+    "an archive": b"PK\5\6" + bytes(18),
+    "updates of another kind": archive_of(updates=np.arange(3)),
+}
+
+
 @pytest.mark.parametrize("name", ["r.npz", "r.npz.rows", "r.npz.digests"])
-@pytest.mark.parametrize("content", [b"mine", b"", b"PK\5\6" + bytes(18)], ids=["text", "nothing", "an archive"])
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
 def test_overwrite_replaces_nothing_else(tmp_path, name, content):
     """Another's file is left as it is; an empty journal is nobody's."""
     (tmp_path / name).write_bytes(content)
@@ -407,6 +498,9 @@ WRONG = {
     "a window of one": ({"window": 5}, r"window must be \(first, last\), two numbers of updates; got 5"),
     "a window backwards": ({"window": (5, 3)}, "window's last update must be a whole number >= 5; got 3"),
     "a window before the start": ({"window": (-1, 3)}, "window's first update must be a whole number >= 0; got -1"),
+    "no path": ({"path": 5}, "path must be a text or a Path; got int"),
+    "a header of text": ({"header": "x"}, "header must be a dict; got str"),
+    "an experiment of text": ({"experiment": "e.toml"}, "experiment must be a dict; got str"),
     "another name": ({"path": "r.txt"}, "r.txt: the name of a trace must end in .npz"),
     "no folder": ({"path": "none/r.npz"}, "none/r.npz: there is no folder"),
     "a long name": ({"path": "r" * 250 + ".npz"}, "File name too long"),

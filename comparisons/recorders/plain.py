@@ -10,21 +10,37 @@ Until it ends, every update is appended to two journals (journal.py) at once. ru
 after a crash, when it is first opened.
 """
 
+import os
 import platform
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from comparisons.recorders.checks import (
+    Arrays,
+    Extra,
+    Facts,
+    FirstAndLast,
+    Items,
+    Kind,
+    absolute,
+    as_arrays,
+    check_columns,
+    check_parameters,
+    check_place,
+    checked_items,
+    first_and_last,
+    whole,
+)
 from comparisons.runs.experiment_file import check_said
 from comparisons.runs.files import require
 from comparisons.runs.header import written
-from comparisons.runs.journal import NUMBERS, begin, check_free, end, journals, usable
-from comparisons.runs.targets import check_target
+from comparisons.runs.journal import begin, end
 from comparisons.runs.trace import (
     BATCHES,
     BUFFER,
@@ -33,7 +49,6 @@ from comparisons.runs.trace import (
     DIGESTS,
     FORMAT,
     GRADIENT,
-    HEADER,
     MOST_ROWS,
     NO_DIGEST,
     OPTIMIZER,
@@ -42,14 +57,7 @@ from comparisons.runs.trace import (
     digest,
 )
 from reference.errors import InputError
-from reference.files import MOST_ARRAYS
-
-Arrays = Mapping[str, ArrayLike]
-Extra = Arrays | None  # gradients, what an optimizer remembers, or buffers
-Items = Iterable[ArrayLike] | None
-Facts = Mapping[str, Any] | None  # of a run, for the header
-FirstAndLast = tuple[int, int] | None
-Kind = tuple[tuple[int, ...], np.dtype[Any]]  # the shape and the type of an array
+from reference.experiment import Experiment
 
 
 def beside(gradients: Extra, optimizer: Extra, buffers: Extra) -> dict[str, np.ndarray]:
@@ -77,22 +85,25 @@ class Recorder(AbstractContextManager["Recorder"]):
         *,
         framework: str = "",
         experiment: Facts = None,
-        header: Facts = None,
+        header: Mapping[str, Any] | None = None,
         every: int | None = None,
         window: FirstAndLast = None,
         overwrite: bool = False,
     ) -> None:
-        self.path = Path(path).absolute()  # the program may go to another folder while it trains
-        check_place(self.path, overwrite)
-        self._overwrite = overwrite
+        self.path = absolute(path)  # the program may go to another folder while it trains
+        self._before, self._overwrite = check_place(self.path, overwrite), overwrite
+        self._process = os.getpid()
         self._window = first_and_last(window)
         self._every = 0 if every is None else whole("every", every, 1)
         self._all = every is None and window is None
         versions = {"python": platform.python_version(), "numpy": np.__version__}
         made = {"format": FORMAT, "run": uuid.uuid4().hex, "framework": framework, "versions": versions}
-        said = {**made, "experiment": dict(experiment or {}), **(header or {})}
-        self.header = written(self.path, said)
-        check_said(self.header["experiment"], f"{self.path}, experiment")
+        said = {"experiment": asdict(experiment) if isinstance(experiment, Experiment) else experiment or {}}
+        self._require(isinstance(header or {}, Mapping), f"header must be a dict; got {type(header).__name__}")
+        self.header = written(self.path, made | said | dict(header or {}))
+        of = self.header["experiment"]
+        self._require(isinstance(of, dict), f"experiment must be a dict; got {type(of).__name__}")
+        check_said(of, f"{self.path}, experiment")
         self._updates = 0
         self._ended = False
         self._start: dict[str, np.ndarray] = {}
@@ -150,7 +161,7 @@ class Recorder(AbstractContextManager["Recorder"]):
 
     def _state(self, parameters: Arrays) -> dict[str, np.ndarray]:
         """The parameters as arrays. Raises InputError unless they are those of the start."""
-        state = {name: np.asarray(array) for name, array in parameters.items()}
+        state = as_arrays(self.path, parameters)
         if self._updates <= 1:
             check_parameters(self.path, state)
         if self._updates == 1:  # the start is still in memory: it takes the type of the first update, if that is wider
@@ -171,7 +182,8 @@ class Recorder(AbstractContextManager["Recorder"]):
             (shape, dtype), a = kinds[name], arrays[name]
             self._require(a.shape == shape, f"{name} had the shape {shape}, and has {a.shape} {now}")
             fault = f"{name} was {dtype}, and is {a.dtype} {now}: its values would be narrowed"
-            self._require(np.can_cast(a.dtype, dtype, "safe"), fault)
+            exact = a.dtype.kind == dtype.kind or a.dtype.itemsize < dtype.itemsize  # NumPy calls int64 → float64 safe
+            self._require(np.can_cast(a.dtype, dtype, "safe") and exact, fault)
 
     def _begin_with(self, state: dict[str, np.ndarray], extra: dict[str, np.ndarray]) -> None:
         """Keep the start until all columns are known."""
@@ -195,7 +207,11 @@ class Recorder(AbstractContextManager["Recorder"]):
         digests = [(DIGEST_UPDATES, "<i8", ()), *((name, "|u1", (DIGEST_SIZE,)) for name in (DIGESTS, BATCHES))]
         self._row = np.empty((), rows)
         start = self._as_row(0, arrays), self._digest(0, self._start, None)
-        self._journals = begin(self.path, self.header, (rows, digests), self._overwrite)
+        try:
+            self._journals = begin(self.path, self.header, (rows, digests), self._before, self._overwrite)
+        except InputError:
+            self._ended = True
+            raise
         self._append(*start)
 
     def _digest(self, number: int, state: Mapping[str, np.ndarray], batch: Items) -> bytes:
@@ -227,66 +243,16 @@ class Recorder(AbstractContextManager["Recorder"]):
             raise InputError(f"{self.path}: {fault}") from error
 
     def close(self) -> None:
-        """Make the trace of the journals. Where nothing but the start was recorded, it is the trace."""
-        if self._updates == 1 and not self._ended:
+        """Make the trace of the journals. If nothing but the start was recorded, that is one, where no file is yet."""
+        ended, self._ended = self._ended, True
+        if self._process != os.getpid():  # a copy of the program, by fork
+            return
+        if self._updates == 1 and not ended and self._before.before is None:
             self._open(self._beside)
-        self._ended = True
         files, self._journals = self._journals, []
         if files:
             end(self.path, files)
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._ended = self._ended or (error is not None and self._updates <= 1)  # then nothing is written
         self.close()
-
-
-def check_place(path: Path, overwrite: bool) -> None:
-    """Raise InputError where a trace cannot be written, or would be in place of another file."""
-    require(path, path.suffix == ".npz", "the name of a trace must end in .npz")
-    for file in (path, *journals(path)):
-        check_target(file, lambda _: True)
-    check_free(path, overwrite)
-
-
-def whole(name: str, value: Any, least: int) -> int:
-    """A whole number. Raises InputError for anything else."""
-    fits = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
-    if not fits:
-        raise InputError(f"{name} must be a whole number >= {least}; got {value!r}")
-    return int(value)
-
-
-def first_and_last(window: Any) -> range:
-    """The updates of a window. Raises InputError unless it is (first, last)."""
-    if window is None:
-        return range(0)
-    pair = isinstance(window, tuple | list) and len(window) == 2
-    if not pair:
-        raise InputError(f"window must be (first, last), two numbers of updates; got {window!r}")
-    first = whole("window's first update", window[0], 0)
-    return range(first, whole("window's last update", window[1], first) + 1)
-
-
-def check_parameters(path: Path, parameters: Mapping[str, np.ndarray]) -> None:
-    """Raise InputError unless every parameter has a name and a type that a trace can have."""
-    require(path, parameters, "there are no parameters to record")
-    for name, array in parameters.items():
-        free = isinstance(name, str) and name not in (HEADER, UPDATES) and ":" not in name and usable(name)
-        require(path, free, f"{name!r} cannot be a parameter's name: join its parts with '.'")
-        require(path, array.dtype.kind == "f", f"{name} holds {array.dtype}; a parameter is of a floating-point type")
-
-
-def check_columns(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise InputError unless a trace can have all of these arrays: what is written must be read again."""
-    require(path, len(arrays) < MOST_ARRAYS - 10, f"{len(arrays):,} arrays are too many; {MOST_ARRAYS:,} are allowed")
-    for name, array in arrays.items():
-        require(path, usable(name), f"{name!r} cannot be the name of an array: join its parts with '.'")
-        known = NUMBERS.fullmatch(array.dtype.str)
-        require(path, known, f"{name} holds {array.dtype}; it must be numbers of at most 8 bytes")
-
-
-def checked_items(path: Path, batch: Iterable[ArrayLike]) -> list[np.ndarray]:
-    """The arrays of a batch. Raises InputError for what holds no numbers."""
-    found = [np.asarray(array) for array in batch]
-    if odd := [array.dtype for array in found if array.dtype.kind not in "biuf"]:
-        raise InputError(f"{path}: batch holds {odd[0]}; it must be arrays of real numbers")
-    return found

@@ -41,8 +41,8 @@ class RecorderHooks:
         self._gradients, self._optimizer_state = gradients, optimizer_state
         self._items: list[np.ndarray] | None = None
         self._made: dict[str, Any] | None = None  # what is recorded of the last step, beside the parameters
-        self._arrays = {name: as_array(p) for name, p in self._parameters.items()}
-        self._places: dict[str, int | None] = {}  # of a parameter's memory, where the array has it too
+        self._arrays = {name: as_array(p, name) for name, p in self._parameters.items()}
+        self._places: dict[str, Any] = {}  # of a parameter's memory, where the array has it too
         self._trace.update(self._arrays, buffers=buffers_of(model))
 
     def __repr__(self) -> str:
@@ -52,7 +52,7 @@ class RecorderHooks:
 
     def batch(self, *arrays: Tensor | np.ndarray) -> None:
         """The items of the next step."""
-        self._items = [as_array(array) if isinstance(array, Tensor) else np.asarray(array) for array in arrays]
+        self._items = [as_array(a).copy() if isinstance(a, Tensor) else np.array(a) for a in arrays]  # may be reused
 
     def before_step(self, *_: object) -> None:
         """Record the last step, if it is not recorded yet."""
@@ -60,9 +60,10 @@ class RecorderHooks:
             if self._trace.asks_for_all:
                 self._check_model()
             for name, p in self._parameters.items():
-                if self._places.get(name) != (place := p.data_ptr()):  # else the array has the new values already
-                    self._arrays[name] = as_array(p)
-                    self._places[name] = place if p.device.type == "cpu" and p.dtype != torch.bfloat16 else None
+                place = p.data_ptr(), p.shape, p.stride(), p.dtype
+                if self._places.get(name) != place:  # else the array has the new values already
+                    self._arrays[name] = as_array(p, name)
+                    self._places[name] = place if p.device.type == "cpu" and p.dtype in SHARED else None
             made, self._made = self._made, None
             self._trace.update(self._arrays, **made)
 
@@ -86,10 +87,10 @@ class RecorderHooks:
         self._made["buffers"] = buffers_of(self._model)  # the next forward pass changes running statistics
         if self._gradients:
             slopes = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in self._parameters.items()}
-            self._made["gradients"] = {name: as_array(slope).copy() for name, slope in slopes.items()}
+            self._made["gradients"] = {n: as_array(g.to_dense(), n).copy() for n, g in slopes.items()}
         if self._optimizer_state:
             self._made["optimizer"] = {
-                f"{key}:{name}": as_array(value).copy()
+                f"{key}:{name}": as_array(value, name).copy()
                 for name, p in self._parameters.items()
                 for key, value in self._optimizer.state.get(p, {}).items()
                 if isinstance(value, Tensor)
@@ -97,24 +98,45 @@ class RecorderHooks:
 
 
 def parameters_of(model: Model) -> dict[str, Tensor]:
-    """The parameters of a module, or the named tensors, by their names. Raises InputError for lazy ones."""
+    """The parameters of a module, or the named tensors, by their names. Raises InputError for lazy ones, and others."""
+    if not isinstance(model, nn.Module | Mapping):
+        raise InputError(f"the model must be a torch.nn.Module or named tensors; got {type(model).__name__}")
     found: dict[str, Tensor] = dict(model.named_parameters() if isinstance(model, nn.Module) else model)
     for name, p in found.items():
+        if not isinstance(p, Tensor):
+            raise InputError(f"{name} must be a tensor; got {type(p).__name__}")
         if is_lazy(p):
             raise InputError(f"{name} has no shape yet; run the model once before it is recorded")
     return found
 
 
+PARAMETERS_ALONE = "; dict(model.named_parameters()) in place of the model records the parameters alone"
+
+
 def buffers_of(model: Model) -> dict[str, np.ndarray]:
     """A copy of a module's buffers, such as BatchNorm's running statistics; of complex numbers both parts."""
     found = model.named_buffers() if isinstance(model, nn.Module) else ()
-    return {name: as_array(torch.view_as_real(b) if b.is_complex() else b).copy() for name, b in found}
+    return {
+        name: as_array(torch.view_as_real(b.resolve_conj()) if b.is_complex() else b, name, PARAMETERS_ALONE).copy()
+        for name, b in found
+    }
 
 
-def as_array(tensor: Tensor) -> np.ndarray:
-    """A tensor as an array that shares its memory where it can; bfloat16, which NumPy lacks, becomes float32."""
-    found = tensor.detach().cpu()
-    return (found.float() if found.dtype == torch.bfloat16 else found).numpy()
+SHARED = (torch.float16, torch.float32, torch.float64)  # with NumPy; it lacks bfloat16 and the 8-bit types
+
+
+def as_array(tensor: Tensor, name: str = "a tensor", hint: str = "") -> np.ndarray:
+    """A tensor as an array that shares its memory where it can; floating-point types that NumPy lacks become float32.
+
+    Raises InputError, with the name and the hint, for a tensor without such values.
+    """
+    try:
+        wide = tensor.is_floating_point() and tensor.dtype not in SHARED
+        found: np.ndarray = (tensor.float() if wide else tensor).numpy(force=True)
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        kind = f"{tensor.layout}, {tensor.dtype} on {tensor.device}"
+        raise InputError(f"{name} ({kind}) cannot be recorded{hint}") from error
+    return found
 
 
 @contextmanager
@@ -138,6 +160,9 @@ def record(
     A step that GradScaler skips is not recorded. After an error in the block the last update is not recorded, since it
     may be incomplete.
     """
+    if not isinstance(optimizer, Optimizer):
+        raise InputError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+    parameters_of(model)
     trace = Recorder(
         path,
         framework=f"PyTorch {torch.__version__}",

@@ -172,7 +172,8 @@ def open_trace(path: str | Path) -> Trace:
             require(path, name not in found, f"has the array {name} twice")
             with file.open(member) as stream:
                 found[name] = (read_header if name == HEADER else read_column)(path, member, stream)
-    return checked(Trace(path, found.pop(HEADER, {}), found))
+    with refusing(path, NO_TRACE):
+        return checked(Trace(path, found.pop(HEADER, {}), found))
 
 
 def member_name(path: Path, member: zipfile.ZipInfo) -> str:
@@ -236,7 +237,7 @@ def checked(trace: Trace) -> Trace:
             require(path, of_digests, f"{name} must be {DIGEST_SIZE} bytes (uint8) a row")
         elif ":" not in name:
             require(path, c.dtype.kind == "f", f"{name} holds {c.dtype}; a parameter is of a floating-point type")
-    row, most = 8 * sum(math.prod(c.shape) for c in columns.values()), max(MOST_ROW_BYTES, 4 * path.stat().st_size)
+    row, most = 8 * sum(math.prod(c.shape) for c in columns.values()), max(MOST_ROW_BYTES, 8 * path.stat().st_size)
     require(path, row <= most, f"a row of all arrays would unpack to {row:,} bytes; at most {most:,} are allowed")
     return trace
 
