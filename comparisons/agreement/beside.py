@@ -20,6 +20,9 @@ from reference.errors import InputError
 
 # In ε: a gradient is a chain of sums of some hundred products, and momentum adds up some ten gradients.
 NOISE_ULPS = 64
+# A tolerance, or a gap, that is a larger share of an update hides what changes an update: LeakyReLU in place of ReLU
+# changes a gradient by 1 %.
+MOST_SHARE = 0.01
 
 
 class Beside(NamedTuple):
@@ -53,7 +56,16 @@ def line_up_beside(
         found.append(Beside(target, name, axes))
     both = {beside.reference for beside in found}
     alone += [f"reference: {shown(n)}" for n in reference.columns if n.startswith(BESIDE) and n not in both]
+    if found and (rows := rows_of_one_side(reference, candidate)):
+        alone.append(
+            f"what stands beside the parameters, after updates that only one side wrote in full: {rows:,} rows"
+        )
     return found, alone
+
+
+def rows_of_one_side(reference: Trace, candidate: Trace) -> int:
+    """How many rows of either have no counterpart in the other?"""
+    return len(np.setxor1d(reference.read(UPDATES), candidate.read(UPDATES)))
 
 
 def counterpart(
@@ -72,9 +84,16 @@ def counterpart(
 
 
 def compare_beside(
-    reference: Trace, candidate: Trace, found: Sequence[Beside], noise: float = NOISE_ULPS, share: float = 0.0
+    reference: Trace,
+    candidate: Trace,
+    found: Sequence[Beside],
+    ulps: float = 1.0,
+    share: float = 0.0,
+    until: float = math.inf,
 ) -> FirstDifference | None:
-    """Where do these arrays first differ by more than noise ε, or more than a share, of the largest value so far?
+    """Where do these arrays first differ by more than rounding, or more than a share, of the largest value so far?
+
+    ulps: rounding is so many times NOISE_ULPS ε, but no more than MOST_SHARE. until: the last update that is looked at.
 
     The `parameter` of the difference is the name of the reference's column: gradient:W1. What neither side has (NaN in
     both) is no difference; NaN on one side is. The start has no gradient.
@@ -82,20 +101,24 @@ def compare_beside(
     first: FirstDifference | None = None
     refs, cands = [b.reference for b in found], [b.candidate for b in found]
     eps = {b.reference: eps_of(reference, candidate, b) for b in found}
-    allowed = {name: max(noise * e, share) if e else 0.0 for name, e in eps.items()}
+    allowed = {n: max(min(ulps * NOISE_ULPS * e, max(MOST_SHARE, e)), share) if e else 0.0 for n, e in eps.items()}
     largest = dict.fromkeys(refs, 0.0)
     for updates, one, other in aligned(reference, candidate, UPDATES, refs, cands) if found else ():
+        if updates[0] > until:
+            break
         for name, theirs, axes in found:
             began = 0 if name.startswith(BUFFER) else 1
-            rows = slice(int(np.searchsorted(updates, began)), None)
+            rows = slice(*np.searchsorted(updates, [began, until + 1]))
             a = one[name][rows]
             b = other[theirs][rows].transpose(0, *(1 + axis for axis in axes))
-            sides = np.stack([side.reshape(len(a), math.prod(a.shape[1:])) for side in (a, b)]).astype(np.float64)
+            one_side, other_side = (side.reshape(len(a), math.prod(a.shape[1:])) for side in (a, b))
+            sides = np.stack([one_side, other_side]).astype(np.float64)
             with np.errstate(all="ignore"):
                 sizes = np.where(np.isfinite(sides), np.abs(sides), 0.0).max(axis=(0, 2), initial=0.0)
                 sizes = np.maximum.accumulate(np.maximum(sizes, largest[name]))
-                apart = ~(np.abs(sides[0] - sides[1]) <= allowed[name] * sizes[:, None])
-                apart &= np.isfinite(sides).any(axis=0)
+                near = np.abs(sides[0] - sides[1]) <= allowed[name] * sizes[:, None]
+                near &= (allowed[name] > 0) | (one_side == other_side)  # whole numbers beyond 2⁵³, too
+                apart = ~(near | np.isnan(sides).all(axis=0))
             largest[name] = sizes.max(initial=largest[name])
             if apart.any():
                 row, element = np.argwhere(apart)[0]

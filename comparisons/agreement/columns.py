@@ -34,10 +34,15 @@ def rows(block: ArraysByName, chosen: np.ndarray | slice) -> ArraysByName:
 
 
 def on_grid(trace: Trace, names: Sequence[str] | None = None) -> bool:
-    """Are all values of the first block float32 numbers? The start, and what is not finite, is not counted.
+    """Are all values of the first rows float32 numbers? What is not finite is not counted, nor is the start, if it can.
 
-    names: columns; without it the parameters.
+    names: columns; without it the parameters. The first rows: a block, and another where that is the start alone.
     """
-    first = [as_rows(block.values())[1:] for block in islice(trace.blocks(names or list(trace.parameters)), 1)]
+    blocks = trace.blocks(names or list(trace.parameters))
+    found = [as_rows(block.values()) for block in islice(blocks, 1)]
+    if found and len(found[0]) == 1:
+        found += [as_rows(block.values()) for block in islice(blocks, 1)]
     with np.errstate(all="ignore"):
-        return all(((w.astype(np.float32) == w) | ~np.isfinite(w).all(axis=1, keepdims=True)).all() for w in first)
+        on_it = [(rows.astype(np.float32) == rows) | ~np.isfinite(rows).all(axis=1, keepdims=True) for rows in found]
+    counted = np.concatenate(on_it)[sum(map(len, on_it)) > 1 :] if on_it else np.ones(1)
+    return bool(counted.all())

@@ -6,21 +6,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from comparisons.agreement.beside import NOISE_ULPS, Beside, compare_beside, line_up_beside
+from comparisons.agreement.beside import MOST_SHARE, Beside, compare_beside, line_up_beside
 from comparisons.agreement.bits import FirstDifference, exit_status
 from comparisons.agreement.blocks import Block, as_rows, compare_blocks, locate
 from comparisons.agreement.columns import aligned, on_grid
 from comparisons.agreement.coverage import left_out, spans
 from comparisons.agreement.digests import compare_digests, other_batches
 from comparisons.runs.names import Names, Pair, line_up
-from comparisons.runs.trace import DIGESTS, FORMAT, GRADIENT, UPDATES, Trace, shown
+from comparisons.runs.trace import BUFFER, DIGESTS, FORMAT, GRADIENT, UPDATES, Trace, shown
 from reference.errors import require
 
-# A tolerance, or a gap, that is a larger share of an update hides what changes an update: LeakyReLU in place of ReLU
-# changes a gradient by 1 %.
-MOST_SHARE = 0.01
-
-
+FLOAT32 = float(np.finfo(np.float32).eps)
+NOT_FINITE = ": a value that is not finite has no digest"
+MINUS_ZERO = ": their digests differ, and rows after them are equal; in format 1 digests tell −0 from +0"
 PARTIAL = "with partial (--partial) what both have is enough"
 
 
@@ -47,7 +45,9 @@ class ParameterComparison:
     def update_share(self) -> float:
         """What is allowed / an update's mean max|Δw|, as the reference makes it; 0 where it made none."""
         updates = self.last[0] - self.began if self.last else 0
-        return self.ulps * self.eps * self.largest * updates / self.distance if self.distance else 0.0
+        if not self.distance:
+            return math.inf if self.ulps and self.largest_gap else 0.0  # any move is one too many
+        return self.ulps * self.eps * self.largest * updates / self.distance
 
     @property
     def elements(self) -> int:
@@ -62,7 +62,8 @@ class ParameterComparison:
             self.measure(block.updates, one)
         if mine.any():
             gaps = np.where(mine, np.abs(one - other), 0.0)
-            scale = self.eps * np.maximum(np.abs(one).max(axis=1), np.abs(other).max(axis=1))
+            sizes = (np.where(np.isfinite(side), np.abs(side), 0.0).max(axis=1) for side in (one, other))
+            scale = self.eps * np.maximum(*sizes)
             used = np.where(gaps == 0, 0.0, gaps / scale[:, None])  # NaN stays NaN; +0 and −0 are 0 apart
             mine &= ~(used <= self.ulps) | (self.ulps == 0)
             if self.first_update is None and mine.any():
@@ -92,6 +93,7 @@ class Comparison:
     ulps: float  # what was allowed; 0: bits
     first_difference: FirstDifference | None
     digests: int  # after how many updates digests were compared
+    as_float32: int  # states of float64 numbers that were compared by digests alone, which are of float32 numbers
     parted: int | None  # the first update whose digests differ
     notes: list[str]  # what differs beside what was trained
     vacuous: list[str]  # why equal runs would prove nothing
@@ -155,7 +157,9 @@ def compare_traces(
     Raises InputError where the parameters do not line up, and for ulps that are no tolerance.
     """
     check_ulps(ulps)
-    pairs = line_up(reference.parameters, candidate.parameters, names)
+    buffers = {name.removeprefix(BUFFER) for name in candidate.columns if name.startswith(BUFFER)}
+    of_parameters = {n: to for n, to in names.items() if n in candidate.parameters or n not in buffers}
+    pairs = line_up(reference.parameters, candidate.parameters, of_parameters)
     beside, alone = line_up_beside(reference, candidate, pairs, names)
     parameters = list(parameters_of(reference, candidate, pairs, ulps))
     rows, equal_rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -168,11 +172,15 @@ def compare_traces(
     apart = found.first_finite or found.first
     first = locate({p.pair.reference: p.shape for p in parameters}, *apart) if apart else None
     hashed = compare_digests(reference, candidate, DIGESTS if comparable(pairs) and not ulps else "")
-    differ = hashed.differ
+    differ, doubtful = hashed.differ, hashed.differ[:0]
     if min(trace.format for trace in (reference, candidate)) < FORMAT:
-        differ = np.setdiff1d(differ, np.concatenate(equal_rows))  # −0 beside +0: the rows know better
-    compared = np.union1d(np.concatenate(rows), hashed.updates)
-    unknown = np.setdiff1d(hashed.unknown, compared)
+        equal = np.concatenate(equal_rows)
+        differ = np.setdiff1d(differ, equal)  # −0 beside +0: the rows know better
+        doubtful = differ[differ < equal.max(initial=0)] if first is None else differ[:0]
+    in_full = np.concatenate(rows)
+    differ = np.setdiff1d(differ, doubtful)
+    compared = np.union1d(in_full, np.setdiff1d(hashed.updates, doubtful))
+    unknown = np.setdiff1d(np.union1d(hashed.unknown, doubtful), compared)
     missing = left_out(reference, candidate, compared, unknown)
     moved = hashed.moved or any(parameter.moved for parameter in parameters)
     vacuous = list(reasons(reference, candidate, len(compared), moved))
@@ -181,7 +189,7 @@ def compare_traces(
         differ, first = differ[differ < first.update], None
     vacuous += [reason for p in parameters if (reason := too_wide(p))]
     if unknown.size:
-        vacuous.append(f"{spans(unknown)} cannot be compared: a value that is not finite has no digest")
+        vacuous.append(f"{spans(unknown)} cannot be compared{MINUS_ZERO if doubtful.size else NOT_FINITE}")
     unfinished = f"{missing.reason}; {PARTIAL}" if missing.reason else ""
     if unfinished and not partial:
         vacuous.append(unfinished)
@@ -196,11 +204,12 @@ def compare_traces(
         ulps=ulps,
         first_difference=first,
         digests=max(0, len(hashed.updates) - 1),
+        as_float32=len(np.setdiff1d(compared, in_full)) if any(p.eps < FLOAT32 for p in parameters) else 0,
         parted=parted,
         notes=list(preflight(reference, candidate, pairs, first, found.signs)),
         vacuous=vacuous,
         beside=beside,
-        first_beside=compare_beside(reference, candidate, beside, NOISE_ULPS * max(1.0, ulps)) if same else None,
+        first_beside=compare_beside(reference, candidate, beside, max(1.0, ulps)) if same else None,
         not_compared=[*missing.words, *alone],
         unfinished=unfinished,
         partial=partial,

@@ -29,6 +29,7 @@ def headline(c: Comparison, rounding: Rounding | None) -> str:
         return f"NOTHING PROVED: {c.vacuous[0]} ({counted} compared)"
     if c.exit_status == 0:
         how = "bit for bit" if not c.ulps else f"within {c.ulps:g} ULPs of the largest element"
+        how = f"as float32, in {c.as_float32:,} states by digests alone, and else {how}" if c.as_float32 else how
         return f"EQUAL {how}{until}: {counted} compared"
     if (beside := c.first_beside) is not None:
         what = KINDS[next(kind for kind in KINDS if beside.parameter.startswith(kind))]

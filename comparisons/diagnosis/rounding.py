@@ -1,6 +1,6 @@
 """Do two runs differ by rounding alone? Measured in updates, not in weights.
 
-r = w⁺ − p,  |r| ≤ 2 ulp(w) + k ε s + 8 d
+r = w⁺ − p,  |r| ≤ 2 ulp(w) + k ε s + c d
 
 w⁺ is what the candidate's update made of its own state and p what the right update makes of it: computed by the
 reference where the experiment and its data are known, otherwise the step that the reference took. 2 ulp(w) is the
@@ -8,7 +8,7 @@ rounding of the weight itself, on both sides; s the largest step so far, k ε s 
 the two runs were before the update, if the gradient is that of the other's state.
 
 That each r is small is not enough: an error of a part of an ULP in every update is a bug, too. So r must be a small
-share of the steps, and must not follow them.
+share of the steps, and must follow neither them, nor the signs of the weights (L1), nor the weights (L2).
 """
 
 import math
@@ -18,7 +18,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from comparisons.diagnosis.evidence import COMPUTED, Evidence
-from comparisons.diagnosis.thresholds import CHANCE, MOST_ROUNDING, NO_BUG_ABOVE, ROUNDINGS, STEP_ULPS, SYSTEMATIC
+from comparisons.diagnosis.thresholds import (
+    CHANCE,
+    MOST_ROUNDING,
+    NO_BUG_ABOVE,
+    PULLS,
+    ROUNDINGS,
+    STATE,
+    STEP_ULPS,
+    SYSTEMATIC,
+    UNBIASED,
+)
+from comparisons.diagnosis.update_rule import UpdateRule
 from comparisons.diagnosis.updates import largest_gaps, moments
 from comparisons.diagnosis.window import follow
 from comparisons.runs.names import ArraysByName
@@ -32,6 +43,8 @@ class Rounding:
     parameter: str  # which one
     updates: int  # that could be looked at
     fault: str  # why it is not rounding alone, or cannot be told from it; "" if it is
+    unseen: str  # why a wrong L1 could not have been seen; "" if it would have been
+    computed: bool  # is p what the reference makes of the candidate's own state?
 
     @property
     def alone(self) -> bool:
@@ -41,7 +54,7 @@ class Rounding:
     @property
     def negligible(self) -> bool:
         """Is it so little of an update that no bug can hide in it?"""
-        return self.alone and self.share <= NO_BUG_ABOVE
+        return self.alone and self.computed and not self.unseen and self.share <= NO_BUG_ABOVE
 
 
 @dataclass
@@ -57,6 +70,7 @@ class Residuals:
     gram: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     along: np.ndarray = field(default_factory=lambda: np.zeros(3))
     noise: float = 0.0
+    grid: float = 0.0  # Σ ulp(w)²
     elements: int = 0
 
     @property
@@ -66,24 +80,41 @@ class Residuals:
 
     @property
     def systematic(self) -> float:
-        """By how large a share the steps are too long or too short, where that cannot be chance; or 0.
+        """By how large a share the steps are too long or too short, where that cannot be chance; or 0."""
+        (slope, *_), (chance, *_) = self.fitted
+        return abs(slope) if abs(slope) > chance else 0.0
 
-        r = a · step + b · sign w + c · w by least squares: what L1 after the step subtracts is always rounded the same
-        way, so that b and c are no sign of a bug.
-        """
+    @property
+    def fitted(self) -> tuple[np.ndarray, np.ndarray]:
+        """r = a · step + b · sign w + c · w by least squares: a, b, c, and how far from 0 chance can take each."""
         if not self.noise:
-            return 0.0
+            return np.zeros(3), np.zeros(3)
+        if not np.isfinite(self.gram).all():
+            return np.full(3, np.inf), np.zeros(3)
         inverse = np.linalg.pinv(self.gram)
-        slope = float((inverse @ self.along)[0])
-        deviation = math.sqrt(max(0.0, float(inverse[0, 0])) * self.noise / self.elements)
-        return abs(slope) if abs(slope) > CHANCE * deviation else 0.0
+        deviation = np.sqrt(np.maximum(0.0, np.diag(inverse)) * self.noise / self.elements)
+        return inverse @ self.along, CHANCE * deviation
+
+    @property
+    def ulp(self) -> float:
+        """Of a weight, in the mean."""
+        return math.sqrt(self.grid / self.elements) if self.elements else 0.0
+
+    @property
+    def pull(self) -> float:
+        """By how much r follows the signs of the weights or the weights, in the mean, where that cannot be chance."""
+        coefficients, chance = self.fitted
+        if not (np.abs(coefficients) > chance)[1:].any():
+            return 0.0
+        part = coefficients[1:]
+        return math.sqrt(max(0.0, float(part @ self.gram[1:, 1:] @ part)) / self.elements)
 
     def look(self, before: np.ndarray, after: np.ndarray, predicted: np.ndarray, apart: float, kind: type) -> None:
         """One more update. apart: how far the runs were from each other before it; kind: of the grid."""
         r, step, size = after - predicted, predicted - before, np.maximum(np.abs(before), np.abs(after))
         eps, ulps = float(np.finfo(kind).eps), np.spacing(size.astype(kind)).astype(np.float64)
         self.largest_step = max(self.largest_step, float(np.abs(step).max(initial=0.0)))
-        arithmetic = STEP_ULPS * eps * self.largest_step + 8 * apart
+        arithmetic = STEP_ULPS * eps * self.largest_step + STATE * apart
         self.beyond = max(self.beyond, largest_share(np.abs(r), 2 * ulps + arithmetic))
         self.squares += float(np.square(r).sum())
         self.steps += float(np.square(step).sum())
@@ -93,6 +124,7 @@ class Residuals:
             self.gram += directions @ directions.T
             self.along += directions @ r.ravel()
             self.noise += float(np.square(r).sum())
+            self.grid += float(np.square(ulps).sum())
             self.elements += r.size
 
 
@@ -118,16 +150,37 @@ def rounding(evidence: Evidence) -> Rounding:
             for name, residuals in found.items():
                 residuals.look(before[name], after[name], predicted[name], max(apart.values(), default=0.0), kind)
     name = max(found, key=lambda name: found[name].share)
-    return Rounding(found[name].share, name, updates, fault(found, updates, evidence.comparison.last_update))
+    computed = evidence.source == COMPUTED
+    # L1 after the step subtracts the same again and again, which float32 rounds to one side; in a gradient it does not
+    after_step = not computed or not evidence.base.style.on_gradient
+    bias = {name: (ROUNDINGS if after_step else UNBIASED) * r.ulp for name, r in found.items()}
+    wrong = fault(found, bias, updates, evidence.comparison.last_update)
+    unseen = "" if wrong or not computed else not_seen(evidence.base, found, bias)
+    return Rounding(found[name].share, name, updates, wrong, unseen, computed)
 
 
-def fault(found: dict[str, Residuals], updates: int, last_update: int) -> str:
-    """Why these are not rounding alone, in words; "" if they are."""
+def not_seen(base: UpdateRule, found: dict[str, Residuals], bias: dict[str, float]) -> str:
+    """Why ½ λ in place of λ could not have been seen, in words; "" if it would have been, in any parameter with L1."""
+    if not base.has_l1 or base.optimizer.normalises:
+        return ""
+    pull = base.lr * base.lamda
+    least = min((bias[name] + float(found[name].fitted[1][1]) for name in base.penalised), default=0.0)
+    if pull / 2 > least:
+        return ""
+    return f"rounding hides what is less than {least:.2g} in every update, and λ pulls by η λ = {pull:.2g}"
+
+
+def fault(found: dict[str, Residuals], bias: dict[str, float], updates: int, last_update: int) -> str:
+    """Why these are not rounding alone, in words; "" if they are. bias: what rounding to one side can do."""
     beyond = max(found, key=lambda name: found[name].beyond)
-    follows = max(found, key=lambda name: found[name].systematic)
-    widest = max(found, key=lambda name: found[name].share)
     if found[beyond].beyond > 1:
         return f"updates of {beyond} are off by up to {found[beyond].beyond:.2g} times what rounding explains"
+    follows = max(found, key=lambda name: found[name].systematic)
+    pulled = max(found, key=lambda name: found[name].pull - bias[name])
+    widest = max(found, key=lambda name: found[name].share)
+    if found[pulled].pull > bias[pulled]:
+        size = f"{found[pulled].pull:.2g} in the mean"
+        return f"updates of {pulled} follow the weights or their signs, by {size}, which is not chance"
     if found[follows].systematic > SYSTEMATIC:
         share = found[follows].systematic
         return f"updates of {follows} are {100 * share:.2g} % too long or too short, which is not chance"
@@ -143,7 +196,8 @@ def predictions(evidence: Evidence) -> Iterator[tuple[ArraysByName, ArraysByName
     """Of every update: the candidate's state before and after, what is right after it, and how far the runs were apart.
 
     Right is what the base rule makes of the gradient computed at the candidate's own state; otherwise the step that the
-    reference took. There, a weight with another sign in the other run is pulled the other way, which is right.
+    reference took. There, a weight with another sign in the other run is pulled the other way, which is right, as long
+    as the two are no farther apart than such pulls take them.
     """
     if evidence.source == COMPUTED:
         for update, right in follow(evidence.base, evidence.base, evidence.updates(0), {}):
@@ -152,6 +206,9 @@ def predictions(evidence: Evidence) -> Iterator[tuple[ArraysByName, ArraysByName
     for _, (known, expected), (before, after), _ in moments(evidence.comparison, 0):
         right = {}
         for name, w in before.items():
-            same_sign = np.sign(w) == np.sign(known[name])
-            right[name] = np.where(same_sign, w + (expected[name] - known[name]), after[name])
+            step = expected[name] - known[name]
+            other_sign = np.sign(w) != np.sign(known[name])
+            error = STEP_ULPS * float(np.finfo(np.float32).eps) * np.abs(step).max(initial=0.0)
+            near = np.abs(after[name] - expected[name]) <= PULLS * np.abs(step) + error
+            right[name] = np.where(other_sign & near, after[name], w + step)
         yield before, after, right, largest_gaps(known, before)

@@ -137,7 +137,7 @@ def open_window(evidence: Evidence, float32_arithmetic: bool) -> Window:
         before = memory
         predicted, memory = apply_rule(base, update.before, update.gradients[""](), memory, update.number - 1)
         shares = window.shares(update, predicted)
-        if undetermined is None and max(map(np.max, shares.values())) > 1:
+        if undetermined is None and max(share.max(initial=0.0) for share in shares.values()) > 1:
             undetermined = update.number
         if wrong := {n: s > 1 for n, s in known(update, shares).items() if (s > 1).any()}:
             after = list(islice(updates, BEYOND))

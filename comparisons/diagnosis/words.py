@@ -129,7 +129,7 @@ def units(evidence: Evidence, number: str) -> dict[str, float]:
     if e is None or number == "lr":  # an η that is η times what was asked for is an accident
         return found
     weights = [p.elements for p in evidence.comparison.parameters if p.pair.reference in evidence.base.penalised]
-    found |= {"η": e.lr, "B": float(e.batch_size), "the number of weights": float(sum(weights))}
+    found |= {"η": e.lr, "B": float(e.batch_size)} | ({"the number of weights": float(sum(weights))} if weights else {})
     if evidence.base.optimizer.accumulates:
         found["(1 − β)"] = 1 - e.momentum
     if evidence.data:

@@ -235,6 +235,9 @@ def checked(trace: Trace) -> Trace:
         elif name in (DIGESTS, BATCHES):
             of_digests = (c.dtype, c.shape) == (np.uint8, (DIGEST_SIZE,))
             require(path, of_digests, f"{name} must be {DIGEST_SIZE} bytes (uint8) a row")
+        elif ":" in name and not name.startswith(BESIDE):
+            known = f"{', '.join(BESIDE)}, {DIGESTS} and {BATCHES}"
+            require(path, False, f"{name} cannot be a parameter's name, and of names with ':' there are only {known}")
         elif ":" not in name:
             require(path, c.dtype.kind == "f", f"{name} holds {c.dtype}; a parameter is of a floating-point type")
     row, most = 8 * sum(math.prod(c.shape) for c in columns.values()), max(MOST_ROW_BYTES, 8 * path.stat().st_size)
