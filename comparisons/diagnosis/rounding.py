@@ -27,7 +27,7 @@ from comparisons.diagnosis.thresholds import (
     STATE,
     STEP_ULPS,
     SYSTEMATIC,
-    UNBIASED,
+    WRONG_LAMDA,
 )
 from comparisons.diagnosis.update_rule import UpdateRule
 from comparisons.diagnosis.updates import largest_gaps, moments
@@ -44,7 +44,7 @@ class Rounding:
     updates: int  # that could be looked at
     fault: str  # why it is not rounding alone, or cannot be told from it; "" if it is
     unseen: str  # why a wrong L1 could not have been seen; "" if it would have been
-    computed: bool  # is p what the reference makes of the candidate's own state?
+    clear: bool  # is p what the reference makes of the candidate's own state, and does r follow nothing?
 
     @property
     def alone(self) -> bool:
@@ -54,7 +54,7 @@ class Rounding:
     @property
     def negligible(self) -> bool:
         """Is it so little of an update that no bug can hide in it?"""
-        return self.alone and self.computed and not self.unseen and self.share <= NO_BUG_ABOVE
+        return self.alone and self.clear and not self.unseen and self.share <= NO_BUG_ABOVE
 
 
 @dataclass
@@ -151,31 +151,37 @@ def rounding(evidence: Evidence) -> Rounding:
                 residuals.look(before[name], after[name], predicted[name], max(apart.values(), default=0.0), kind)
     name = max(found, key=lambda name: found[name].share)
     computed = evidence.source == COMPUTED
-    # L1 after the step subtracts the same again and again, which float32 rounds to one side; in a gradient it does not
-    after_step = not computed or not evidence.base.style.on_gradient
-    bias = {name: (ROUNDINGS if after_step else UNBIASED) * r.ulp for name, r in found.items()}
-    wrong = fault(found, bias, updates, evidence.comparison.last_update)
-    unseen = "" if wrong or not computed else not_seen(evidence.base, found, bias)
-    return Rounding(found[name].share, name, updates, wrong, unseen, computed)
+    wrong = fault(found, updates, evidence.comparison.last_update)
+    unseen = "" if wrong or not computed else not_seen(evidence.base, found)
+    pulled = any(residuals.pull for residuals in found.values())
+    return Rounding(found[name].share, name, updates, wrong, unseen, computed and not pulled)
 
 
-def not_seen(base: UpdateRule, found: dict[str, Residuals], bias: dict[str, float]) -> str:
-    """Why ½ λ in place of λ could not have been seen, in words; "" if it would have been, in any parameter with L1."""
+def not_seen(base: UpdateRule, found: dict[str, Residuals]) -> str:
+    """Why the updates do not tell that L1 is right, in words; "" if they do.
+
+    Without L1, or with 2 λ or ½ λ, r follows the signs of the weights, by η λ or half of it.
+    """
     if not base.has_l1 or base.optimizer.normalises:
         return ""
     pull = base.lr * base.lamda
-    least = min((bias[name] + float(found[name].fitted[1][1]) for name in base.penalised), default=0.0)
-    if pull / 2 > least:
+    could = {name: abs(found[name].fitted[0][1]) + found[name].fitted[1][1] for name in base.penalised}
+    name = max(could, key=lambda name: could[name], default="")
+    if not name or could[name] < WRONG_LAMDA * pull:
         return ""
-    return f"rounding hides what is less than {least:.2g} in every update, and λ pulls by η λ = {pull:.2g}"
+    return f"λ pulls {name} by η λ = {pull:.2g} in every update, and up to {could[name]:.2g} can be hidden in rounding"
 
 
-def fault(found: dict[str, Residuals], bias: dict[str, float], updates: int, last_update: int) -> str:
-    """Why these are not rounding alone, in words; "" if they are. bias: what rounding to one side can do."""
+def fault(found: dict[str, Residuals], updates: int, last_update: int) -> str:
+    """Why these are not rounding alone, in words; "" if they are.
+
+    What L1 after the step subtracts is the same again and again, and float32 rounds that to one side.
+    """
     beyond = max(found, key=lambda name: found[name].beyond)
     if found[beyond].beyond > 1:
         return f"updates of {beyond} are off by up to {found[beyond].beyond:.2g} times what rounding explains"
     follows = max(found, key=lambda name: found[name].systematic)
+    bias = {name: ROUNDINGS * residuals.ulp for name, residuals in found.items()}
     pulled = max(found, key=lambda name: found[name].pull - bias[name])
     widest = max(found, key=lambda name: found[name].share)
     if found[pulled].pull > bias[pulled]:

@@ -44,13 +44,13 @@ STEP_ULPS = 512
 # Times the ULP of a weight, in the mean: each side rounds a weight once or twice in an update, by 0.29 ULPs (½ / √3).
 ROUNDINGS = 0.75
 # Times how far the states are apart: by how much their steps differ. η times the curvature is below 2 where training is
-# stable, and momentum and Adam add to it.
-STATE = 8
+# stable.
+STATE = 2
 # Times the reference's own step: how far two runs may be apart in a weight that has other signs in them. Each is pulled
 # across 0 by at most a step.
 PULLS = 3
-# Times the ULP of a weight: how far rounding may take all updates to one side where L1 is a part of the gradient.
-UNBIASED = 0.05
+# Of η λ: what must not be hidden in rounding, if L1 is to be judged. ½ λ changes an update by half of it.
+WRONG_LAMDA = 0.25
 # A step that is too long or too short: not chance, if it is so many standard deviations from right, and not rounding,
 # if it is a larger share of the step. β₂ = 0.999 is off by 1e-5 in float32.
 CHANCE = 10.0
