@@ -144,7 +144,7 @@ def ignore_interrupts() -> None:
 
 
 def prepare_streams() -> None:
-    r"""Show what an encoding does not have as \u03bb. Raises InputError where stdout is closed."""
+    r"""Show what an encoding does not have as \u03bb. Raises InputError without stdout, or a current folder."""
     if None in (sys.stdin, sys.stdout, sys.stderr):  # or the next file that is opened would take their number
         while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
             os.set_inheritable(number, True)
@@ -155,6 +155,14 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+            try:
+                "λ".encode(stream.encoding, "backslashreplace")
+            except UnicodeError:  # of the few encodings that cannot do without (idna)
+                stream.reconfigure(encoding="utf-8")
+    try:
+        os.getcwd()
+    except OSError as error:  # torch would end the program
+        raise InputError(f"the current folder cannot be used ({error.strerror})") from error
 
 
 def end(status: int, message: str) -> int:

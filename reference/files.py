@@ -50,7 +50,9 @@ def read_bytes(path: Path, what: str, most: int) -> bytes:
         size = size_of(path)
         require(size <= most, f"{path}: has {size:,} bytes; a {what} has at most {most:,}")
         with path.open("rb") as file:
-            return file.read(size)
+            content = file.read(size + 1)
+        require(len(content) == size, f"{path}: has another size than it says")  # such as files of /proc
+        return content
 
 
 def read_text(path: Path, what: str, most: int) -> str:

@@ -8,6 +8,7 @@ import pytest
 from comparisons.recorders.plain import Recorder
 from comparisons.runs.trace import FORMAT, digest
 from comparisons.same_training import compare
+from reference.errors import InputError
 
 
 def run(updates=20, **changes):
@@ -222,3 +223,128 @@ def test_a_tolerance_must_be_a_small_share_of_an_update(record):
 
     assert (3, True) == (wide[0], "16 ULPs are" in wide[1])
     assert 0 == narrow[0]
+
+
+# --- found by those who attacked it ---------------------------------------------------------------------------------
+
+U = np.arange(20)
+WALK = np.random.default_rng(0).normal(size=(20, 2, 3)).cumsum(axis=0).astype(np.float32)
+
+
+@pytest.fixture(name="pair")
+def make_pairs(tmp_path):
+    """pair(reference's arrays, candidate's) -> the paths of two traces, written with NumPy, that share the rest."""
+
+    def pair(one, other, **shared):
+        for name, arrays in (("one", one), ("other", other)):
+            np.savez(tmp_path / f"{name}.npz", **{"updates": U, "W": WALK} | shared | arrays)
+        return tmp_path / "one.npz", tmp_path / "other.npz"
+
+    return pair
+
+
+def changed(array, *where, by):
+    """The array with some values changed."""
+    array = array.copy()
+    array[where] = by
+    return array
+
+
+LARGE = np.random.default_rng(1).normal(size=(4, 300_000))
+BESIDE_APART = {
+    "infinities": ("buffer:n", np.full(20, np.inf), np.full(20, -np.inf), 0),
+    "infinity and NaN": ("optimizer:m:W", np.full(20, np.inf), np.full(20, np.nan), 1),
+    "beyond 2⁵³": ("buffer:n", U + 2**53, U + 2**53 + (U == 3), 3),
+    "large float64 arrays": ("buffer:n", LARGE, LARGE * (1 + 1e-6), 0),
+}
+
+
+@pytest.mark.parametrize(("name", "one", "other", "update"), BESIDE_APART.values(), ids=BESIDE_APART)
+def test_values_beside_parameters_that_are_not_equal(pair, name, one, other, update):
+    """Not finite, too large for float64, or in rows that are a block each."""
+    few = {"updates": U[: len(one)], "W": WALK[: len(one)]}
+    found = compare(*pair({name: one}, {name: other}, **few))
+
+    assert (1, name, update) == (found.exit_status, found.first_difference.parameter, found.first_difference.update)
+
+
+def test_nothing_is_hidden_by_a_name(pair):
+    """Of names with ':' only the known ones are taken."""
+    for name in ("fc:weight", "grad:W", "loss:train"):
+        with pytest.raises(InputError, match=f"{name} cannot be a parameter's name"):
+            compare(*pair({name: WALK}, {name: WALK + 1}))
+
+
+def test_arrays_beside_parameters_without_a_row_in_common(record):
+    """They are said not to be compared."""
+    one = record("one", run(), ["gradients"], every=5)
+    found = compare(one, record("other", run(), ["gradients"], window=(1, 4)))
+
+    assert 0 == found.exit_status
+    assert ["what stands beside the parameters, after updates that only one side wrote in full: 8 rows"] == (
+        found.not_compared
+    )
+
+
+def test_digests_of_float64_numbers_prove_float32(tmp_path):
+    """Rows every 10th: the headline says how the other states were compared."""
+    for name, error in (("one", 0.0), ("other", 1e-14)):
+        with Recorder(tmp_path / f"{name}.npz", every=10) as trace:
+            for i in U:
+                trace.update({"W": WALK[i].astype(float) / 3 * (1 + error * (i % 10 > 0))})
+    found = compare(tmp_path / "one.npz", tmp_path / "other.npz")
+
+    assert 0 == found.exit_status
+    assert found.headline.startswith(
+        "EQUAL as float32, in 18 states by digests alone, and else bit for bit: 19 updates"
+    )
+
+
+def test_ulps_pass_nothing_that_is_no_rounding(pair):
+    """Neither another gradient, nor a parameter that should not move, nor what infinity stands beside."""
+    gradient, still = {"gradient:W": WALK}, np.ones((20, 3), np.float32)
+    drift, endless = still * (1 + 1e-7 * U[:, None]).astype(np.float32), changed(WALK, slice(4, None), 0, 0, by=np.inf)
+    off = changed(endless, slice(5, None), 1, 1, by=9)
+
+    assert 1 == compare(*pair(gradient, {"gradient:W": WALK * 1.1}), ulps=3e4).exit_status
+    assert 3 == compare(*pair({"b": still}, {"b": drift}), ulps=16).exit_status
+    assert 1 == compare(*pair({"W": endless}, {"W": off}), ulps=4000).exit_status
+    with pytest.raises(InputError, match="ulps must be a number"):
+        compare(*pair({}, {}), ulps="1")
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["reference", "candidate"])
+def test_one_run_that_is_not_finite(pair, side):
+    """They differ, and the report can be read."""
+    arrays = [{"W": changed(WALK, slice(4, None), 0, 0, by=np.nan)}, {}]
+    found = compare(*pair(*(arrays if side == 0 else arrays[::-1])))
+
+    assert (1, 4) == (found.exit_status, found.first_difference.update)
+    assert "DIFFERENT" in found.report
+
+
+def test_a_parameter_without_elements(pair):
+    """It changes nothing in what is said of the others."""
+    empty = {"e": np.zeros((20, 0, 3), np.float32)}
+    found = compare(*pair(empty, empty | {"W": WALK + (U > 5)[:, None, None]}))
+
+    assert (1, 6) == (found.exit_status, found.first_difference.update)
+    assert "because" in found.report
+
+
+def test_parameters_without_weights(record, tmp_path):
+    """A factor between two runs is no share of a number of weights that is 0."""
+    for name, factor in (("one", 1.0), ("other", 1.1)):
+        with Recorder(tmp_path / f"{name}.npz", experiment={"lr": 0.1, "lamda": 0.1, "style": "penalty"}) as trace:
+            for i in range(6):
+                trace.update({"b": np.ones(2) * i * factor})
+
+    assert "DIFFERENT" in compare(tmp_path / "one.npz", tmp_path / "other.npz").report
+
+
+def test_a_buffer_can_be_mapped(pair):
+    """By the names without buffer:."""
+    mean = np.arange(20.0)[:, None]
+
+    assert 0 == compare(*pair({"buffer:x": mean}, {"buffer:y": mean}), names={"y": "x"}).exit_status
+    assert 1 == compare(*pair({"buffer:x": mean}, {"buffer:y": mean + 1}), names={"y": "x"}).exit_status

@@ -1,12 +1,17 @@
 """Equal up to rounding: correct ports in float32, faults that are small beside the weights, and what is said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+import torch_impl.train
 from comparisons.recorders.plain import Recorder
-from comparisons.same_training import TrainingDiffersError, assert_same_training, compare
+from comparisons.runs.names import as_state
+from comparisons.same_training import TrainingDiffersError, assert_same_training, compare, record_reference
+from reference.experiment import Experiment
 
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "leaky": lambda z: F.leaky_relu(z, 0.01)}
 
@@ -133,3 +138,60 @@ def test_the_result_file_says_the_verdict(pair):
     assert ["verdict", "exit_status", "not_compared", "explanations", "comparison", "diagnosis"] == list(result)
     assert ("different", 1, []) == (result["verdict"], result["exit_status"], result["not_compared"])
     assert all(["name", "number", "holds", "sentence"] == list(e) for e in result["explanations"])
+
+
+# --- what is not rounding, however small ----------------------------------------------------------------------------
+
+
+def runaway(walk, updates):
+    """A weight of another sign goes its own way."""
+    walk[1:, 0, 0] = 1e-9
+    other = walk.copy()
+    other[1, 0, 0] = -1e-9
+    other[2:, 0, 0] = -np.linspace(0.5, 3, updates - 2)
+    return other
+
+
+def growing(walk, updates):
+    """The runs are five times as far apart after every update."""
+    return walk + np.minimum(3e-8 * 5.0 ** np.arange(updates), 0.2)[:, None, None].astype(np.float32)
+
+
+@pytest.mark.parametrize("fault", [runaway, growing])
+def test_what_grows_is_no_rounding(tmp_path, fault):
+    """Without an experiment, too."""
+    walk = np.random.default_rng(0).normal(size=(40, 2, 4)).cumsum(axis=0).astype(np.float32)
+    other = fault(walk, 40)
+    for name, states in (("one", walk), ("other", other)):
+        np.savez(tmp_path / f"{name}.npz", updates=np.arange(40), W=states)
+    found = compare(tmp_path / "one.npz", tmp_path / "other.npz", allow_rounding=True)
+
+    assert ("different", 1) == (found.verdict, found.exit_status)
+    assert "no bug" not in found.report
+
+
+SMALL = Experiment(epochs=1)
+FAULTY = {  # λ and η, what is wrong, what is said at most
+    "no fault": (1e-3, 0.01, {}, {"equal up to rounding"}),
+    "no L1": (1e-6, 0.01, {"lamda": 0.0}, {"different"}),
+    "½ λ": (1e-6, 0.01, {"lamda": 5e-7}, {"different", "nothing proved"}),
+    "2 λ": (1e-6, 0.01, {"lamda": 2e-6}, {"different"}),
+    "sign reversed": (3e-7, 0.1, {"style": "as_listed"}, {"different", "nothing proved"}),
+    "L2": (1e-3, 0.01, {"l2": 1e-4}, {"different"}),
+    "below rounding": (1e-9, 0.01, {"lamda": 0.0}, {"nothing proved"}),
+    "below rounding, right": (1e-9, 0.01, {}, {"nothing proved"}),
+}
+
+
+@pytest.mark.parametrize(("lamda", "lr", "wrong", "verdicts"), FAULTY.values(), ids=FAULTY)
+def test_a_wrong_l1_below_the_rounding_of_a_weight(tmp_path, data, lamda, lr, wrong, verdicts):
+    """A port in float32, whose L1 moves a weight by parts of an ULP: seen over many updates, or not judged."""
+    e = replace(SMALL, lamda=lamda, lr=lr)
+    record_reference(tmp_path / "one.npz", e, data, 200)
+    with Recorder(tmp_path / "other.npz") as trace:
+        for parameters in torch_impl.train.train(replace(e, precision="float32", **wrong), data):
+            trace.update({n: w.astype(np.float32) for n, w in as_state(parameters).items()})
+    found = compare(tmp_path / "one.npz", tmp_path / "other.npz", experiment=e, data=data, allow_rounding=True)
+
+    assert found.verdict in verdicts, found.report
+    assert ("no bug" in found.report) == (not wrong and lamda == 1e-3)

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from comparisons.runs.files import read_toml, require
-from comparisons.runs.header import MOST_NUMBER
+from comparisons.runs.files import MOST_NUMBER, read_toml, require
 from comparisons.runs.names import as_state, first_rows, network_shapes
 from comparisons.runs.trace import DIGEST_UPDATES, UPDATES, Trace
 from reference import data as datasets

@@ -9,6 +9,7 @@ from reference.files import read_text, refusing
 
 MOST_TOML_BYTES, MOST_DOTS = 2**20, 100  # 10,000 parameters in a map; dots in a line of it
 MOST_JSON_BYTES = 2**26  # of a result file
+MOST_NUMBER = 10**300  # a float has no larger number
 
 
 def require(where: Path | str, met: object, fault: str) -> None:
@@ -23,4 +24,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     deep = max(line.count(".") for line in text.split("\n")) > MOST_DOTS  # a key of many parts takes tomllib for ever
     require(path, not deep, f"is no TOML that can be read (a line has more than {MOST_DOTS} dots)")
     with refusing(path, "TOML"):
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
+        require(path, not has_endless_numbers(found), "has a whole number of more than 300 digits")
+        return found
+
+
+def has_endless_numbers(value: Any) -> bool:
+    """Is there a whole number in it that no float could hold? Python takes for ever to print some of them."""
+    if isinstance(value, dict | list):
+        return any(map(has_endless_numbers, value.values() if isinstance(value, dict) else value))
+    return type(value) is int and abs(value) >= MOST_NUMBER

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from comparisons.runs.files import require
+from comparisons.runs.files import MOST_NUMBER, require
 from reference.experiment import MOST_EPOCHS, MOST_PARAMETERS, parameters_of
 
 # far more than any real header has
 MOST_HEADER_BYTES = 2**20
-MOST_DEPTH, MOST_NUMBER = 50, 10**300  # of what it has in what; a float has no larger number
+MOST_DEPTH = 50  # of what it has in what
 
 
 def plain(path: Path, value: Any, name: str, depth: int = 0) -> Any:
