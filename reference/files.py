@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 
 from reference.errors import InputError, require
 
-MOST_ARRAYS = 10_000  # GPT-3 has some 1,200 parameters; with gradients and Adam's two moments there are 5,000 arrays
+MOST_ARRAYS = 6_000  # GPT-3 has some 1,200 parameters; with gradients and Adam's two moments there are 5,000 arrays
 MOST_CONTENTS = 2**22  # bytes of an archive's list of contents: 400 for each array
 # Unpacked bytes of an archive. Up to FREELY of them cost a second at most; beyond, each packed byte accounts for so
 # many. Weights as they are trained shrink by a tenth; those of which nearly all are 0, to a twentieth.

@@ -356,7 +356,8 @@ FIRST = {  # states, of which the last is refused, and what is said
     "a path beside it": ([STATE, STATE], {"optimizer": {"m:a/b": W}}, "'optimizer:m:a/b' cannot be the name"),
     "a complex gradient": ([STATE, STATE], {"gradients": {"W": W * 1j}}, "gradient:W holds complex128"),
     "31 axes": ([{"W": np.ones([1] * 31)}], {}, "W has 31 axes; at most 30 are allowed"),
-    "10,000 names": ([{f"{i:0500}": W for i in range(9000)}], {}, "the names have 5,400,000 bytes"),
+    "many long names": ([{f"{i:04}" + "λ" * 490: W for i in range(5900)}], {}, "the names have 6,395,600 bytes"),
+    "many arrays": ([{f"w{i}": W for i in range(6000)}], {}, "6,000 arrays are too many"),
     "a new buffer": ([STATE, STATE], {"buffers": {"n": W}}, "buffer:n is new at update 1"),
 }
 

@@ -90,6 +90,8 @@ class Column:
     rows: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    begin: int = 0  # bytes before the first row, in a file
+    checksum: int = 0  # of the file
 
     @property
     def row_bytes(self) -> int:
@@ -135,9 +137,12 @@ class Trace:
         columns = [self.columns[name] for name in names]
         rows = max(1, BLOCK_BYTES // max(1, sum(column.row_bytes for column in columns)))
         with refusing(self.path, NO_TRACE), archive(self.path) as file, ExitStack() as stack:
+            for c, member in ((c, file.getinfo(f"{c.name}.npy")) for c in columns):
+                now, then = (member.CRC, member.file_size), (c.checksum, c.begin + c.rows * c.row_bytes)
+                require(self.path, now == then, "was changed while it was read")
             streams = {name: stack.enter_context(file.open(f"{name}.npy")) for name in names}
-            found = [read_column(self.path, file.getinfo(f"{name}.npy"), stream) for name, stream in streams.items()]
-            require(self.path, found == columns, "was changed while it was read")
+            for c in columns:
+                streams[c.name].read(c.begin)
             for done in range(0, columns[0].rows, rows):
                 count = min(rows, columns[0].rows - done)
                 yield {column.name: read_rows(column, count, streams[column.name]) for column in columns}
@@ -194,8 +199,9 @@ def read_column(path: Path, member: zipfile.ZipInfo, stream: IO[bytes]) -> Colum
     require(path, shape and min(shape) >= 0, f"{name} has the shape {shape}, without a leading update axis")
     in_order = len(shape) == 1 or not fortran_order
     require(path, in_order, f"{name} is stored in Fortran order; np.ascontiguousarray makes it a column")
-    c, size = Column(name, shape[0], tuple(shape[1:]), dtype), member.file_size - stream.tell()
-    require(path, size == c.rows * c.row_bytes, f"{name} is damaged: its size is not that of {c.rows} rows")
+    c = Column(name, shape[0], tuple(shape[1:]), dtype, stream.tell(), member.CRC)
+    right = member.file_size == c.begin + c.rows * c.row_bytes
+    require(path, right, f"{name} is damaged: its size is not that of {c.rows} rows")
     require(path, c.rows <= MOST_ROWS, f"{name} has {c.rows:,} rows; at most {MOST_ROWS:,} are allowed")
     return c
 
