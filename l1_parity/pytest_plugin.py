@@ -58,15 +58,19 @@ def check_reports(folder: Path) -> None:
 
 
 def give_up(config: pytest.Config, error: Exception, silently: bool = False) -> None:
-    """Write nothing more, and say why in one warning; raised, -W error would make an internal error of it."""
+    """Write nothing more, and say why in one warning."""
     del config.stash[REPORTS]
-    if silently:
-        return
+    if not silently:
+        warn(config, f"{error}; no reports are written")
+
+
+def warn(config: pytest.Config, said: str) -> None:
+    """One warning, recorded: raised, -W error would make an internal error of it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warnings.warn(f"--parity-report: {error}; no reports are written", pytest.PytestWarning, stacklevel=1)
-    said = {"warning_message": caught[0], "when": "config", "nodeid": "", "location": None}
-    config.hook.pytest_warning_recorded.call_historic(kwargs=said)
+        warnings.warn(f"--parity-report: {said}", pytest.PytestWarning, stacklevel=1)
+    record = {"warning_message": caught[0], "when": "config", "nodeid": "", "location": None}
+    config.hook.pytest_warning_recorded.call_historic(kwargs=record)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -82,8 +86,8 @@ def pytest_runtest_makereport(
         if folder := item.config.stash.get(REPORTS, None):
             try:
                 write(folder, item.nodeid, error.finding)
-            except Exception as fault:
-                give_up(item.config, fault)
+            except Exception as fault:  # of this test's page: the others have pages of their own
+                warn(item.config, f"{fault}; there is no report of {item.nodeid}")
     return report
 
 
@@ -147,8 +151,9 @@ def write(folder: Path, test: str, finding: Any) -> None:
     page = PAGE.format(mark=MARK, title=html.escape(test), report=html.escape(finding.report))
     keep = targets.json_writer(folder / f"{name}.json", "pytest")
     target = targets.check_target(folder / f"{name}.html", lambda head: MARK.encode() in head, "page of this plugin")
+    result = finding.to_json()
     targets.write(target, page.encode(errors="backslashreplace"))
-    keep(finding.to_json())
+    keep(result)
 
 
 def name_of(test: str) -> str:

@@ -21,6 +21,7 @@ SPLIT_SEED = 0
 
 # of a file; MNIST has 47 million numbers and 110 MB, and they are held twice while they are split
 MOST_NUMBERS, MOST_ITEMS, MOST_CSV_BYTES = 50_000_000, 1_000_000, 2**27
+FREELY, NUMBERS_A_BYTE = 4_000_000, 10  # numbers of a small file, and of a large one for each byte: what deflates more
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def check_size(path: Path, items: int, features: int, classes: int) -> None:
     words = f"{items:,} items of {features:,} features and {classes:,} classes are too many"
     allowed = f"at most {MOST_ITEMS:,} items and {MOST_NUMBERS:,} numbers are allowed"
     require(items <= MOST_ITEMS and numbers <= MOST_NUMBERS, f"{path}: {words}; {allowed}")
+    most = max(FREELY, NUMBERS_A_BYTE * path.stat().st_size)  # MNIST, packed, has four a byte
+    require(numbers <= most, f"{path}: {words} for its size; at most {most:,} numbers are allowed")
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, list[Any]]:
@@ -150,7 +153,8 @@ def read_npz(path: Path) -> tuple[np.ndarray, list[Any]]:
     if t.ndim == 1:
         finite = t.dtype.kind != "f" or np.isfinite(t).all()
         require(finite, f"{path}: every label in t must be a finite number")
-        return x, t.tolist()
+        with refusing(path, "NPZ file of numeric arrays"):
+            return x, t.tolist()  # a text may hold what is no Unicode
     one_hot = t.dtype.kind != "U" and np.isin(t, (0, 1)).all() and (t.sum(axis=1) == 1).all()
     require(one_hot, f"{path}: every row of a two-dimensional t must be one-hot (one 1, the rest 0)")
     return x, t.argmax(axis=1).tolist()

@@ -59,7 +59,7 @@ FOLDERS = {
     "where nobody can write": ("/proc/a/b", [*ALL, *WORKERS], 8, 1, 0, "*/proc/a: cannot be written*"),
     "too long a name": ("a" * 300, ALL, 8, 1, 0, "*File name too long*"),
     "unused": ("file", GOOD, 0, 1, 0, "*file: is no folder; no reports are written*"),
-    "a report that raises": ("out", [*ODD, *AS_ERRORS], 1, 0, 0, "*--parity-report: odd; no reports are written*"),
+    "a report that raises": ("out", [*ODD, *AS_ERRORS], 1, 0, 0, "*--parity-report: odd; there is no report of *"),
 }
 
 

@@ -325,6 +325,7 @@ REFUSED = {  # what an update is given after two right ones, and what is said
     "an empty batch": (STATE, {"batch": []}, "batch has no arrays; leave it out where it is not known"),
     "a batch that is a number": (STATE, {"batch": 5}, "batch must be arrays of numbers"),
     "a ragged batch": (STATE, {"batch": [[[1], [1, 2]]]}, "batch must be arrays of numbers"),
+    "gradients in a list": (STATE, {"gradients": [W]}, "gradients must be a dict of arrays, by their names"),
     "a list": ([W], {}, "parameters must be a dict of arrays, by their names"),
     "a ragged list": ({**STATE, "W": [[1], [1, 2]]}, {}, "parameters must be a dict of arrays"),
     "wide whole numbers": ({**STATE, "W": np.array([2**53 + 1] * 3)}, {}, "W was float64, and is int64 at update 2"),

@@ -27,7 +27,9 @@ class StockOptimizer(NamedTuple):
 OPTIMIZERS = {
     "sgd": StockOptimizer(torch.optim.SGD),
     "momentum": StockOptimizer(torch.optim.SGD, lambda beta: {"momentum": beta}, ("momentum_buffer",)),
-    "adam": StockOptimizer(torch.optim.Adam, lambda beta: {"betas": (beta, 0.999)}, ("exp_avg", "exp_avg_sq", "step")),
+    "adam": StockOptimizer(
+        torch.optim.Adam, lambda beta: {"betas": (float(beta), 0.999)}, ("exp_avg", "exp_avg_sq", "step")
+    ),
 }
 
 OF_STYLE = ("l1_due", "l1_received")  # keys of a weight's state, for the styles

@@ -26,7 +26,7 @@ def of_start(evidence: Evidence) -> Iterator[Explanation]:
     """How the candidate starts otherwise, if it does."""
     kinds: dict[str, list[str]] = {}
     for name, (asked, w) in starts(evidence.comparison).items():
-        if not np.array_equal(w, asked):
+        if not np.array_equal(w.astype(np.float32), asked.astype(np.float32)):  # else one was rounded to it
             kinds.setdefault(how_it_starts(w, asked), []).append(name)
     for kind, names in kinds.items():
         yield Explanation("start", Variant(evidence.base, f"{kind} {', '.join(names)}"))

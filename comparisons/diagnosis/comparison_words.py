@@ -17,15 +17,15 @@ def fields(of: object, *names: str) -> dict[str, Any]:
     return {name: getattr(of, name) for name in names}
 
 
-def headline(c: Comparison, rounding: Rounding | None) -> str:
-    """The verdict in one line; rounding: what is left, where it is nothing else."""
+def headline(c: Comparison, rounding: Rounding | None, status: int) -> str:
+    """The verdict in one line; rounding: what is left, where it is nothing else. status: the exit status."""
     many = "s" * (len(c.parameters) != 1)
     counted = f"{c.updates:,} updates, {len(c.parameters)} parameter{many}, {c.elements:,} elements"
     until = f" up to update {c.last_update:,}, where one ends or was not recorded" if c.unfinished else ""
     if rounding:
         share = f"{rounding.share:.1g} of an update of {rounding.parameter}"
         return f"EQUAL UP TO ROUNDING{until} ({share}): {counted} compared"
-    if c.exit_status == 3:
+    if status == 3:
         return f"NOTHING PROVED: {c.vacuous[0]} ({counted} compared)"
     if c.exit_status == 0:
         how = "bit for bit" if not c.ulps else f"within {c.ulps:g} ULPs of the largest element"

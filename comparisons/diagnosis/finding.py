@@ -24,6 +24,7 @@ from comparisons.diagnosis.hypotheses import Explanation
 from comparisons.diagnosis.rounding import Rounding
 from comparisons.diagnosis.search import Diagnosis
 from comparisons.diagnosis.words import because, sentence
+from comparisons.runs.targets import finite
 from reference.errors import printable
 
 LINE, LABEL = 98, 12  # columns of a line of text, and of what stands at its left
@@ -111,7 +112,8 @@ class Finding:
     @property
     def headline(self) -> str:
         """The verdict in one line."""
-        return printable(headline(self.comparison, self.rounding if self.verdict == UP_TO_ROUNDING else None))
+        left = self.rounding if self.verdict == UP_TO_ROUNDING else None
+        return printable(headline(self.comparison, left, self.exit_status))
 
     def __repr__(self) -> str:
         return f"<Finding: {self.headline}>"
@@ -120,10 +122,10 @@ class Finding:
         return f"<pre>{escape(self.report)}</pre>"
 
     def to_json(self) -> dict[str, Any]:
-        """The result file of `compare`."""
+        """The result file of `compare`; a number that is not finite is a text."""
         result: dict[str, Any] = fields(self, "verdict", "exit_status", "not_compared")
         result["explanations"] = [explanation._asdict() for explanation in self.explanations]
-        return result | {"comparison": json_of(self.comparison), "diagnosis": self.diagnosis_json()}
+        return finite(result | {"comparison": json_of(self.comparison), "diagnosis": self.diagnosis_json()})
 
     def diagnosis_json(self) -> dict[str, Any] | None:
         """The diagnosis, for programs."""

@@ -1,11 +1,11 @@
 """Do two runs differ by rounding alone? Measured in updates, not in weights.
 
-r = w⁺ − p,  |r| ≤ 2 ulp(w) + k ε s + c d
+r = w⁺ − p,  |r| ≤ 3 ulp(w) + k ε s + c d
 
 w⁺ is what the candidate's update made of its own state and p what the right update makes of it: computed by the
-reference where the experiment and its data are known, otherwise the step that the reference took. 2 ulp(w) is the
-rounding of the weight itself, on both sides; s the largest step so far, k ε s the error of a step; d is how far apart
-the two runs were before the update, if the gradient is that of the other's state.
+reference where the experiment and its data are known, otherwise the step that the reference took. 3 ulp(w) is the
+rounding of the weight itself, on both sides, and of what a style remembers; s the largest step so far, k ε s the error
+of a step; d is how far apart the two runs were before the update, if the gradient is that of the other's state.
 
 That each r is small is not enough: an error of a part of an ULP in every update is a bug, too. So r must be a small
 share of the steps, and must follow neither them, nor the signs of the weights (L1), nor the weights (L2).
@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from comparisons.agreement.traces import FLOAT32
 from comparisons.diagnosis.evidence import COMPUTED, Evidence
 from comparisons.diagnosis.thresholds import (
+    BIAS_ULPS,
     CHANCE,
     MOST_ROUNDING,
     NO_BUG_ABOVE,
@@ -101,6 +103,15 @@ class Residuals:
         return math.sqrt(self.grid / self.elements) if self.elements else 0.0
 
     @property
+    def bias(self) -> float:
+        """By how much rounding to one side, again and again, can make r follow the signs of the weights.
+
+        What L1 after the step subtracts is the same in every update, and so is the error of its λ.
+        """
+        step = math.sqrt(max(0.0, float(self.gram[0, 0])) / self.elements) if self.elements else 0.0
+        return ROUNDINGS * self.ulp + BIAS_ULPS * FLOAT32 * step
+
+    @property
     def pull(self) -> float:
         """By how much r follows the signs of the weights or the weights, in the mean, where that cannot be chance."""
         coefficients, chance = self.fitted
@@ -109,13 +120,15 @@ class Residuals:
         part = coefficients[1:]
         return math.sqrt(max(0.0, float(part @ self.gram[1:, 1:] @ part)) / self.elements)
 
-    def look(self, before: np.ndarray, after: np.ndarray, predicted: np.ndarray, apart: float, kind: type) -> None:
+    def look(
+        self, before: np.ndarray, after: np.ndarray, predicted: np.ndarray, apart: float, kind: type, computed_in: type
+    ) -> None:
         """One more update. apart: how far the runs were from each other before it; kind: of the grid."""
         r, step, size = after - predicted, predicted - before, np.maximum(np.abs(before), np.abs(after))
-        eps, ulps = float(np.finfo(kind).eps), np.spacing(size.astype(kind)).astype(np.float64)
+        eps, ulps = float(np.finfo(computed_in).eps), np.spacing(size.astype(kind)).astype(np.float64)
         self.largest_step = max(self.largest_step, float(np.abs(step).max(initial=0.0)))
         arithmetic = STEP_ULPS * eps * self.largest_step + STATE * apart
-        self.beyond = max(self.beyond, largest_share(np.abs(r), 2 * ulps + arithmetic))
+        self.beyond = max(self.beyond, largest_share(np.abs(r), 3 * ulps + arithmetic))
         self.squares += float(np.square(r).sum())
         self.steps += float(np.square(step).sum())
         if apart <= float(ulps.max(initial=0.0)):
@@ -142,13 +155,18 @@ def largest_share(gap: np.ndarray | float, explained: np.ndarray | float) -> flo
 def rounding(evidence: Evidence) -> Rounding:
     """Is every difference of the candidate's updates rounding? One that cannot be looked at leaves it open."""
     kind = np.float32 if evidence.rounded else np.float64
+    pairs, one, other = evidence.comparison.pairs, evidence.comparison.reference, evidence.comparison.candidate
+    kinds = {t.columns[n].dtype for p in pairs for t, n in ((one, p.reference), (other, p.candidate))}
+    computed_in = np.float64 if kinds == {np.dtype(np.float64)} else np.float32  # float64 on a grid was rounded to it
     found: dict[str, Residuals] = {p.pair.reference: Residuals() for p in evidence.comparison.parameters}
     updates = 0
     with np.errstate(all="ignore"):  # overflow and NaN count as beyond all bounds
         for before, after, predicted, apart in predictions(evidence):
             updates += 1
             for name, residuals in found.items():
-                residuals.look(before[name], after[name], predicted[name], max(apart.values(), default=0.0), kind)
+                residuals.look(
+                    before[name], after[name], predicted[name], max(apart.values(), default=0.0), kind, computed_in
+                )
     name = max(found, key=lambda name: found[name].share)
     computed = evidence.source == COMPUTED
     wrong = fault(found, updates, evidence.comparison.last_update)
@@ -164,27 +182,32 @@ def not_seen(base: UpdateRule, found: dict[str, Residuals]) -> str:
     """
     if not base.has_l1 or base.optimizer.normalises:
         return ""
-    pull = base.lr * base.lamda
+    pull = pull_of(base)
     could = {name: abs(found[name].fitted[0][1]) + found[name].fitted[1][1] for name in base.penalised}
     name = max(could, key=lambda name: could[name], default="")
     if not name or could[name] < WRONG_LAMDA * pull:
         return ""
-    return f"λ pulls {name} by η λ = {pull:.2g} in every update, and up to {could[name]:.2g} can be hidden in rounding"
+    return f"λ pulls {name} by {pull:.2g} in every update, and up to {could[name]:.2g} can be hidden in rounding"
+
+
+def pull_of(base: UpdateRule) -> float:
+    """By how much L1 moves a weight in an update."""
+    if base.style.after_step:
+        one = np.ones(1)
+        return float((one - base.style.after_step(one, one, base.lr, base.lamda))[0])
+    counts = 1 - base.beta if base.optimizer.accumulates and base.style.on_gradient else 1.0
+    return base.lr * base.lamda / counts
 
 
 def fault(found: dict[str, Residuals], updates: int, last_update: int) -> str:
-    """Why these are not rounding alone, in words; "" if they are.
-
-    What L1 after the step subtracts is the same again and again, and float32 rounds that to one side.
-    """
+    """Why these are not rounding alone, in words; "" if they are."""
     beyond = max(found, key=lambda name: found[name].beyond)
     if found[beyond].beyond > 1:
         return f"updates of {beyond} are off by up to {found[beyond].beyond:.2g} times what rounding explains"
     follows = max(found, key=lambda name: found[name].systematic)
-    bias = {name: ROUNDINGS * residuals.ulp for name, residuals in found.items()}
-    pulled = max(found, key=lambda name: found[name].pull - bias[name])
+    pulled = max(found, key=lambda name: found[name].pull - found[name].bias)
     widest = max(found, key=lambda name: found[name].share)
-    if found[pulled].pull > bias[pulled]:
+    if found[pulled].pull > found[pulled].bias:
         size = f"{found[pulled].pull:.2g} in the mean"
         return f"updates of {pulled} follow the weights or their signs, by {size}, which is not chance"
     if found[follows].systematic > SYSTEMATIC:

@@ -43,6 +43,8 @@ MOST_NUMBERS = 10_000_000  # in the gradients of all items together: 80 MB
 STEP_ULPS = 512
 # Times the ULP of a weight, in the mean: each side rounds a weight once or twice in an update, by 0.29 ULPs (½ / √3).
 ROUNDINGS = 0.75
+# In ε of the steps, in the mean: what rounding can do again and again to one side, as the error of a λ in float32.
+BIAS_ULPS = 32
 # Times how far the states are apart: by how much their steps differ. η times the curvature is below 2 where training is
 # stable.
 STATE = 2

@@ -41,12 +41,12 @@ def check_place(path: Path, overwrite: bool) -> Target:
     return target
 
 
-def as_arrays(path: Path, parameters: Arrays) -> dict[str, np.ndarray]:
-    """The same as arrays. Raises InputError for what NumPy cannot read."""
+def as_arrays(path: Path, given: Arrays, what: str) -> dict[str, np.ndarray]:
+    """The same as arrays. what: parameters, or another argument. Raises InputError for what NumPy cannot read."""
     try:
-        return {name: np.asarray(array) for name, array in parameters.items()}
+        return {name: np.asarray(array) for name, array in given.items()}
     except Exception as error:  # whatever a framework's own types raise
-        raise InputError(f"{path}: parameters must be a dict of arrays, by their names ({error})") from error
+        raise InputError(f"{path}: {what} must be a dict of arrays, by their names ({error})") from error
 
 
 def whole(name: str, value: Any, least: int) -> int:

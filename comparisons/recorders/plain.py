@@ -60,10 +60,10 @@ from reference.errors import InputError
 from reference.experiment import Experiment
 
 
-def beside(gradients: Extra, optimizer: Extra, buffers: Extra) -> dict[str, np.ndarray]:
+def beside(path: Path, gradients: Extra, optimizer: Extra, buffers: Extra) -> dict[str, np.ndarray]:
     """What is recorded beside the parameters, by the names of its columns; bools as whole numbers."""
-    groups = ((GRADIENT, gradients), (OPTIMIZER, optimizer), (BUFFER, buffers))
-    found = {f"{group}{name}": np.asarray(a) for group, arrays in groups for name, a in (arrays or {}).items()}
+    groups = ((GRADIENT, gradients, "gradients"), (OPTIMIZER, optimizer, "optimizer"), (BUFFER, buffers, "buffers"))
+    found = {f"{to}{name}": a for to, arrays, of in groups for name, a in as_arrays(path, arrays or {}, of).items()}
     return {name: a.astype(np.uint8) if a.dtype == bool else a for name, a in found.items()}
 
 
@@ -73,7 +73,7 @@ class Recorder(AbstractContextManager["Recorder"]):
     experiment: fields of `Experiment`, and data, a text; header: anything else that JSON has. every: the parameters are
     written for the start and every so many updates; window: also for the updates first … last. Without either they are
     written for all. Digests are written for every update. overwrite: an earlier trace of this name is replaced when the
-    first update is recorded. Those of two runs can be compared if both have the same names and axes, so give arrays
+    first update is recorded. Digests of two runs can be compared if both have the same names and axes, so give arrays
     the reference's names and axes, such as "W1": layer.weight.T.
     Raises InputError where the file, or a journal of it, exists without overwrite, or is no trace; for names, types and
     experiments that a trace cannot have; and where it cannot be written. What was recorded until then is kept.
@@ -146,10 +146,10 @@ class Recorder(AbstractContextManager["Recorder"]):
         self._require(number < MOST_ROWS, "a trace has no more rows")
         state = self._state(parameters)
         if number == 0:
-            self._begin_with(state, beside(gradients, optimizer, buffers))
+            self._begin_with(state, beside(self.path, gradients, optimizer, buffers))
         else:
             fingerprint = self._digest(number, state, batch)
-            extra = beside(gradients, optimizer, buffers) if self.asks_for_all else {}
+            extra = beside(self.path, gradients, optimizer, buffers) if self.asks_for_all else {}
             if number == 1:
                 self._open(extra)
             row = self._as_row(number, state | extra) if self._is_row(number) else b""
@@ -161,7 +161,7 @@ class Recorder(AbstractContextManager["Recorder"]):
 
     def _state(self, parameters: Arrays) -> dict[str, np.ndarray]:
         """The parameters as arrays. Raises InputError unless they are those of the start."""
-        state = as_arrays(self.path, parameters)
+        state = as_arrays(self.path, parameters, "parameters")
         if self._updates <= 1:
             check_parameters(self.path, state)
         if self._updates == 1:  # the start is still in memory: it takes the type of the first update, if that is wider

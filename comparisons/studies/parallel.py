@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from multiprocessing import forkserver
 from multiprocessing.managers import SyncManager
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -35,6 +36,8 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read when a worker imports NumPy and torch
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch_impl.train"])  # torch is imported once, not by every worker
+    with blocked_interrupt():  # which the fork server inherits: Ctrl-C is for this process
+        forkserver.ensure_running()
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     terminal = Console(stderr=True)
     columns = "{task.description}", BarColumn(), MofNCompleteColumn(), "updates", TimeElapsedColumn()
@@ -61,6 +64,16 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
         finally:  # nobody needs what they still compute; a killed process prints nothing
             for process in multiprocessing.active_children():
                 process.kill()
+
+
+@contextmanager
+def blocked_interrupt() -> Iterator[None]:
+    """Ctrl-C takes effect at the end of the block, and never in a process that is started in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
