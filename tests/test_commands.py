@@ -257,6 +257,23 @@ def test_no_process_outlives_the_program(ending):
                 os.killpg(program.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [3, 4])
+def test_ctrl_c_in_a_terminal_is_sent_to_all_processes(processes):
+    """Those that are just starting leave it to the program: exit status 130, and nothing on stderr."""
+    call = [sys.executable, "-m", "comparisons", "parity", "--style", "none", "--style", "penalty"]
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen(call, **options) as program:
+        try:
+            wait_until(lambda: living_processes(program.pid) >= processes)
+            os.killpg(program.pid, signal.SIGINT)
+            assert (130, b"") == (program.wait(timeout=60), program.stderr.read())
+            wait_until(lambda: living_processes(program.pid) == 0)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+
+
 INTERRUPTED_WITH_A_LOCK = """
 import os, signal, sys
 from concurrent.futures import Future

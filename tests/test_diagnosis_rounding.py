@@ -1,12 +1,15 @@
 """Equal up to rounding: correct ports in float32, faults that are small beside the weights, and what is said."""
 
+import json
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+import reference.train
 import torch_impl.train
 from comparisons.recorders.plain import Recorder
 from comparisons.runs.names import as_state
@@ -195,3 +198,57 @@ def test_a_wrong_l1_below_the_rounding_of_a_weight(tmp_path, data, lamda, lr, wr
 
     assert found.verdict in verdicts, found.report
     assert ("no bug" in found.report) == (not wrong and lamda == 1e-3)
+
+
+@pytest.mark.parametrize("lr", [1e-3, 1e-2])
+def test_the_error_of_a_lamda_in_float32_is_no_fault(tmp_path, data, lr):
+    """tack_on subtracts the same λ, with the same error, in every update."""
+    e = replace(SMALL, style="tack_on", lr=lr)
+    record_reference(tmp_path / "one.npz", e, data, 100)
+    with Recorder(tmp_path / "other.npz") as trace:
+        for parameters in islice(torch_impl.train.train(replace(e, precision="float32"), data), 101):
+            trace.update({n: w.astype(np.float32) for n, w in as_state(parameters).items()})
+    found = compare(tmp_path / "one.npz", tmp_path / "other.npz", allow_rounding=True)
+
+    assert ("equal up to rounding", 0) == (found.verdict, found.exit_status), found.report
+
+
+def test_a_start_that_was_rounded_to_float32_is_no_other_start(tmp_path):
+    """A float64 run that does not start on the grid, and its port in float32."""
+    walk = np.random.default_rng(0).normal(size=(40, 4, 4)).cumsum(axis=0)
+    for name, states in (("one", walk), ("other", walk.astype(np.float32))):
+        np.savez(tmp_path / f"{name}.npz", updates=np.arange(40), W=states)
+    found = compare(tmp_path / "one.npz", tmp_path / "other.npz")
+
+    assert ("equal up to rounding", []) == (found.verdict, found.explanations)
+
+
+def test_one_element_that_is_off_in_rounded_precision(tmp_path, data):
+    """A part in 100,000 of the largest weight, once: both sides compute in float64, which has no such error."""
+    e = replace(SMALL, style="none", lamda=0.0, lr=0.1)
+    runs = [list(islice(reference.train.train(e, data), 41)) for _ in range(2)]
+    for parameters in runs[1][7:]:
+        W = parameters[0][0]
+        W[0, 0] = np.float32(W[0, 0] + 1e-5 * np.abs(W).max())
+    for name, states in zip(("one", "other"), runs, strict=True):
+        with Recorder(tmp_path / f"{name}.npz") as trace:
+            for parameters in states:
+                trace.update(as_state(parameters))
+    found = compare(tmp_path / "one.npz", tmp_path / "other.npz", experiment=e, data=data, allow_rounding=True)
+
+    assert ("different", 1) == (found.verdict, found.exit_status)
+    assert "no bug" not in found.report
+
+
+def test_what_is_not_judged_is_not_headed_different(tmp_path, data):
+    """Headline, verdict and exit status say the same; the result file is JSON."""
+    e = replace(SMALL, lamda=1e-9)
+    record_reference(tmp_path / "one.npz", e, data, 100)
+    with Recorder(tmp_path / "other.npz") as trace:
+        for parameters in islice(torch_impl.train.train(replace(e, precision="float32"), data), 101):
+            trace.update({n: w.astype(np.float32) for n, w in as_state(parameters).items()})
+    found = compare(tmp_path / "one.npz", tmp_path / "other.npz")
+
+    assert 3 == found.exit_status
+    assert found.headline.startswith("NOTHING PROVED: λ pulls ")
+    assert json.dumps(found.to_json(), allow_nan=False)

@@ -98,6 +98,19 @@ def test_a_page_is_replaced_by_a_page_of_the_same_test_only(pytester):
     assert "mine" == page.read_text()
 
 
+def test_a_page_that_cannot_be_written_is_one_of_many(pytester):
+    """A file of the user's has its name: the other failing tests have their pages."""
+    pytester.makepyfile(TESTS)
+    mine = f"{name_of('test_a_page_that_cannot_be_written_is_one_of_many.py::test_bad[a/b]')}.html"
+    (pytester.path / "out").mkdir()
+    (pytester.path / "out" / mine).write_text("mine")
+    ran = pytester.runpytest_subprocess("--parity-report=out", "-p", "no:cacheprovider", *NO_EDITABLE, *ALL)
+
+    ran.assert_outcomes(failed=8, passed=1, warnings=1)
+    assert 2 * 7 + 1 == len(os.listdir(pytester.path / "out"))
+    assert "mine" == (pytester.path / "out" / mine).read_text()
+
+
 def test_no_two_tests_share_a_name():
     """Nor on a file system that knows no upper case; every name can be one."""
     parts = ["a.py::t[a/b]", "a.py::t[a-b]", "a/py::t[a-b]", "A.py::t[a-b]", "λ", "ν", "\ud800", "", "-", ".."]

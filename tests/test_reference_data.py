@@ -161,6 +161,10 @@ COSTLY = {
     "labels.csv": (labels, "are too many; at most 1,000,000 items and 50,000,000 numbers are allowed"),
     "digits.csv": (lambda path: path.write_text(f"a,b\n{'9' * 400},1\n"), "a finite number is needed; got '9999"),
     "promise.npz": (promise, "x.npy is damaged: its size is not that of the shape (1000000, 1000000)"),
+    "small.npz": (
+        lambda path: np.savez_compressed(path, x=np.zeros((160_000, 300), bool), t=np.arange(160_000) % 2),
+        "are too many for its size; at most 4,000,000 numbers are allowed",
+    ),
     "classes.npz": (lambda path: np.savez(path, x=np.zeros((30_000, 1)), t=np.arange(30_000)), "are too many"),
     "bomb.npz": (
         lambda path: np.savez_compressed(path, x=np.zeros((1_000, 60_000), np.uint8), t=np.arange(1_000)),

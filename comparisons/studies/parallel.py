@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.managers import SyncManager
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -36,6 +36,7 @@ def side_by_side(work: Callable[[Item, Tick], Result], items: list[Item], update
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read when a worker imports NumPy and torch
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch_impl.train"])  # torch is imported once, not by every worker
+    resource_tracker.ensure_running()  # it unblocks what is blocked
     with blocked_interrupt():  # which the fork server inherits: Ctrl-C is for this process
         forkserver.ensure_running()
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
