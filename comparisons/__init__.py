@@ -51,6 +51,7 @@ diagnosis/                  why do two runs differ?
     batches.py              another start, other items, another order of the items
     search.py               which difference explains it; which of several is named first
     rounding.py             do they differ by rounding alone, measured in updates?
+    residuals.py            what is left of a parameter's updates, beside what rounding makes of them
     lamda_effect.py         has λ any effect on two equal runs?
     words.py                the diagnosis in sentences; the λ to use
     comparison_words.py     the verdict and what was compared, in sentences and for programs

@@ -188,12 +188,12 @@ def finding_of(reference: Trace, candidate: Trace, asked: Asked, again: str, not
         if not (left and left.alone):
             return found(comparison, *why, rounding=left)
         # from equal states gradients differ by the error of float32 arithmetic at most; later the states differ, too
-        tolerances = {"ulps": STEP_ULPS / NOISE_ULPS, "until": 1}, {"share": MOST_SHARE}
+        tolerances = [{"ulps": STEP_ULPS / NOISE_ULPS, "until": 1}, *([] if left.untold else [{"share": MOST_SHARE}])]
         differences = (compare_beside(reference, candidate, comparison.beside, **t) for t in tolerances)
         if beside := next(filter(None, differences), None):
             return found(replace(comparison, first_beside=beside), *why)
-    if left and left.unseen:
-        comparison = replace(comparison, vacuous=[*comparison.vacuous, left.unseen])
+    if left and left.untold:
+        comparison = replace(comparison, vacuous=[*comparison.vacuous, left.untold])
     acts = lamda_acts(evidence, experiment, data)
     if acts is False and experiment:
         no_effect = f"λ = {experiment.lamda:g} has no effect: the updates are those without L1"

@@ -1,9 +1,11 @@
 """What two runs recorded beside their parameters: gradients, what optimizers remember, and buffers.
 
-|a − b| ≤ k ε s,  s = the largest |a| or |b| of the array so far in the run,  k = NOISE_ULPS
+|a − b| ≤ k ε s + f ε S,  s = the largest |a| or |b| of the array so far in the run,  k = NOISE_ULPS,
+                          S = the largest s of all gradients, or of all memories of one kind,  f = FLOOR_ULPS
 
 These values are not rounded to a grid after every update, so that their last bits may differ where the parameters are
-equal. Whole numbers have no rounding.
+equal. What is 0 in exact arithmetic (the gradient of a bias before a normalisation) is what is left of sums of numbers
+as large as S. Whole numbers have no rounding.
 """
 
 import math
@@ -20,6 +22,8 @@ from reference.errors import InputError
 
 # In ε: a gradient is a chain of sums of some hundred products, and momentum adds up some ten gradients.
 NOISE_ULPS = 64
+# In ε of the largest gradient of any parameter: what is left of a sum that is 0 in exact arithmetic.
+FLOOR_ULPS = 16
 # A tolerance, or a gap, that is a larger share of an update hides what changes an update: LeakyReLU in place of ReLU
 # changes a gradient by 1 %.
 MOST_SHARE = 0.01
@@ -106,29 +110,48 @@ def compare_beside(
     for updates, one, other in aligned(reference, candidate, UPDATES, refs, cands) if found else ():
         if updates[0] > until:
             break
+        sides, sizes = {}, {}
         for name, theirs, axes in found:
             began = 0 if name.startswith(BUFFER) else 1
             rows = slice(*np.searchsorted(updates, [began, until + 1]))
-            a = one[name][rows]
-            b = other[theirs][rows].transpose(0, *(1 + axis for axis in axes))
-            one_side, other_side = (side.reshape(len(a), math.prod(a.shape[1:])) for side in (a, b))
-            sides = np.stack([one_side, other_side]).astype(np.float64)
-            with np.errstate(all="ignore"):
-                sizes = np.where(np.isfinite(sides), np.abs(sides), 0.0).max(axis=(0, 2), initial=0.0)
-                sizes = np.maximum.accumulate(np.maximum(sizes, largest[name]))
-                near = np.abs(sides[0] - sides[1]) <= allowed[name] * sizes[:, None]
-                near &= (allowed[name] > 0) | (one_side == other_side)  # whole numbers beyond 2⁵³, too
-                apart = ~(near | np.isnan(sides).all(axis=0))
-            largest[name] = sizes.max(initial=largest[name])
-            if apart.any():
-                row, element = np.argwhere(apart)[0]
-                update = int(updates[rows][row])
-                if first is None or update < first.update:
-                    index = [int(i) for i in np.unravel_index(element, a.shape[1:])]
-                    first = FirstDifference(update, name, index, *(float(side[row, element]) for side in sides))
+            a, b = one[name][rows], other[theirs][rows].transpose(0, *(1 + axis for axis in axes))
+            sides[name] = updates[rows], *(side.reshape(len(a), math.prod(a.shape[1:])) for side in (a, b))
+            sizes[name] = sizes_of(sides[name][1:], largest[name])
+            largest[name] = sizes[name].max(initial=largest[name])
+        for name, (numbers, a, b) in sides.items():
+            alike = [sizes[other] for other in refs if eps[other] and kind_of(other) == kind_of(name)]
+            floor = FLOOR_ULPS * eps[name] * np.max(alike, axis=0) if eps[name] else np.zeros(len(a))
+            row, element = first_apart(a, b, allowed[name] * sizes[name] + floor)
+            if element is not None and (first is None or numbers[row] < first.update):
+                index = [int(i) for i in np.unravel_index(element, reference.columns[name].shape)]
+                first = FirstDifference(int(numbers[row]), name, index, *(float(side[row, element]) for side in (a, b)))
         if first:
             break
     return first
+
+
+def kind_of(name: str) -> str:
+    """Of which arrays are the sizes alike? Of all gradients, and of a memory of all parameters; a buffer is alone."""
+    return name if name.startswith(BUFFER) else name.rpartition(":")[0]
+
+
+def sizes_of(sides: Sequence[np.ndarray], largest: float) -> np.ndarray:
+    """The largest finite number of each row and those before it. largest: before the first row."""
+    numbers = [np.abs(np.where(np.isfinite(side), side, 0).astype(np.float64)) for side in sides]
+    rows = np.maximum(*(side.max(axis=1, initial=0.0) for side in numbers))
+    return np.maximum.accumulate(np.maximum(rows, largest))
+
+
+def first_apart(one: np.ndarray, other: np.ndarray, allowed: np.ndarray) -> tuple[int, int | None]:
+    """The row and the element that are first farther apart than is allowed in that row; None for no element.
+
+    Where nothing is allowed the values must be equal: whole numbers beyond 2⁵³, too. NaN in both is no difference.
+    """
+    with np.errstate(all="ignore"):
+        gap = np.abs(one.astype(np.float64) - other.astype(np.float64))
+        near = (gap <= allowed[:, None]) & ((allowed[:, None] > 0) | (one == other))
+        apart = np.argwhere(~(near | (np.isnan(one) & np.isnan(other))))
+    return (int(apart[0][0]), int(apart[0][1])) if len(apart) else (0, None)
 
 
 def eps_of(reference: Trace, candidate: Trace, beside: Beside) -> float:

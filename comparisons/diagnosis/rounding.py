@@ -11,22 +11,20 @@ That each r is small is not enough: an error of a part of an ULP in every update
 share of the steps, and must follow neither them, nor the signs of the weights (L1), nor the weights (L2).
 """
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from comparisons.agreement.traces import FLOAT32
 from comparisons.diagnosis.evidence import COMPUTED, Evidence
+from comparisons.diagnosis.residuals import Residuals
 from comparisons.diagnosis.thresholds import (
-    BIAS_ULPS,
-    CHANCE,
+    ENOUGH,
+    EQUAL_STEPS,
+    FLOOR_ULPS,
     MOST_ROUNDING,
     NO_BUG_ABOVE,
     PULLS,
-    ROUNDINGS,
-    STATE,
     STEP_ULPS,
     SYSTEMATIC,
     WRONG_LAMDA,
@@ -44,112 +42,20 @@ class Rounding:
     share: float  # the largest ‖r‖ / ‖steps‖ of a parameter, over all updates
     parameter: str  # which one
     updates: int  # that could be looked at
-    fault: str  # why it is not rounding alone, or cannot be told from it; "" if it is
-    unseen: str  # why a wrong L1 could not have been seen; "" if it would have been
+    fault: str  # why it is not rounding alone; "" if it can be
+    below: tuple[str, ...]  # parameters whose steps are rounding, so that there is nothing to judge
+    untold: str  # why a fault, or a wrong L1, could not have been told from rounding; "" if it would have been
     clear: bool  # is p what the reference makes of the candidate's own state, and does r follow nothing?
 
     @property
     def alone(self) -> bool:
-        """Is every difference that is left rounding?"""
+        """Can every difference that is left be rounding?"""
         return not self.fault
 
     @property
     def negligible(self) -> bool:
         """Is it so little of an update that no bug can hide in it?"""
-        return self.alone and self.clear and not self.unseen and self.share <= NO_BUG_ABOVE
-
-
-@dataclass
-class Residuals:
-    """What is known of one parameter's r, over the updates so far."""
-
-    squares: float = 0.0  # Σ r²
-    steps: float = 0.0  # Σ (p − w)²
-    largest_step: float = 0.0
-    beyond: float = 0.0  # the largest |r| / what rounding explains
-    # Of the updates before which the runs were no farther apart than a rounding, with the columns of D being the step,
-    # the sign of the weight, and the weight: DᵀD, Dᵀr, rᵀr, and the number of elements.
-    gram: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
-    along: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    noise: float = 0.0
-    grid: float = 0.0  # Σ ulp(w)²
-    elements: int = 0
-
-    @property
-    def share(self) -> float:
-        """‖r‖ / ‖steps‖; infinite where nothing should have moved."""
-        return math.sqrt(self.squares / self.steps) if self.steps else math.inf if self.squares else 0.0
-
-    @property
-    def systematic(self) -> float:
-        """By how large a share the steps are too long or too short, where that cannot be chance; or 0."""
-        (slope, *_), (chance, *_) = self.fitted
-        return abs(slope) if abs(slope) > chance else 0.0
-
-    @property
-    def fitted(self) -> tuple[np.ndarray, np.ndarray]:
-        """r = a · step + b · sign w + c · w by least squares: a, b, c, and how far from 0 chance can take each."""
-        if not self.noise:
-            return np.zeros(3), np.zeros(3)
-        if not np.isfinite(self.gram).all():
-            return np.full(3, np.inf), np.zeros(3)
-        inverse = np.linalg.pinv(self.gram)
-        deviation = np.sqrt(np.maximum(0.0, np.diag(inverse)) * self.noise / self.elements)
-        return inverse @ self.along, CHANCE * deviation
-
-    @property
-    def ulp(self) -> float:
-        """Of a weight, in the mean."""
-        return math.sqrt(self.grid / self.elements) if self.elements else 0.0
-
-    @property
-    def bias(self) -> float:
-        """By how much rounding to one side, again and again, can make r follow the signs of the weights.
-
-        What L1 after the step subtracts is the same in every update, and so is the error of its λ.
-        """
-        step = math.sqrt(max(0.0, float(self.gram[0, 0])) / self.elements) if self.elements else 0.0
-        return ROUNDINGS * self.ulp + BIAS_ULPS * FLOAT32 * step
-
-    @property
-    def pull(self) -> float:
-        """By how much r follows the signs of the weights or the weights, in the mean, where that cannot be chance."""
-        coefficients, chance = self.fitted
-        if not (np.abs(coefficients) > chance)[1:].any():
-            return 0.0
-        part = coefficients[1:]
-        return math.sqrt(max(0.0, float(part @ self.gram[1:, 1:] @ part)) / self.elements)
-
-    def look(
-        self, before: np.ndarray, after: np.ndarray, predicted: np.ndarray, apart: float, kind: type, computed_in: type
-    ) -> None:
-        """One more update. apart: how far the runs were from each other before it; kind: of the grid."""
-        r, step, size = after - predicted, predicted - before, np.maximum(np.abs(before), np.abs(after))
-        eps, ulps = float(np.finfo(computed_in).eps), np.spacing(size.astype(kind)).astype(np.float64)
-        self.largest_step = max(self.largest_step, float(np.abs(step).max(initial=0.0)))
-        arithmetic = STEP_ULPS * eps * self.largest_step + STATE * apart
-        self.beyond = max(self.beyond, largest_share(np.abs(r), 3 * ulps + arithmetic))
-        self.squares += float(np.square(r).sum())
-        self.steps += float(np.square(step).sum())
-        if apart <= float(ulps.max(initial=0.0)):
-            self.beyond = max(self.beyond, largest_share(rms(r), ROUNDINGS * rms(ulps) + arithmetic))
-            directions = np.stack([step.ravel(), np.sign(before).ravel(), before.ravel()])
-            self.gram += directions @ directions.T
-            self.along += directions @ r.ravel()
-            self.noise += float(np.square(r).sum())
-            self.grid += float(np.square(ulps).sum())
-            self.elements += r.size
-
-
-def rms(values: np.ndarray) -> float:
-    """√(Σ v² / n)."""
-    return math.sqrt(float(np.square(values).sum()) / max(1, values.size))
-
-
-def largest_share(gap: np.ndarray | float, explained: np.ndarray | float) -> float:
-    """The largest gap / what explains it; infinite for NaN, and for a gap that nothing explains."""
-    used = np.where(np.equal(gap, 0), 0.0, np.divide(gap, explained))
-    return float(np.where(np.isfinite(used), used, np.inf).max(initial=0.0))
+        return self.alone and self.clear and not self.untold and self.share <= NO_BUG_ABOVE
 
 
 def rounding(evidence: Evidence) -> Rounding:
@@ -158,21 +64,61 @@ def rounding(evidence: Evidence) -> Rounding:
     pairs, one, other = evidence.comparison.pairs, evidence.comparison.reference, evidence.comparison.candidate
     kinds = {t.columns[n].dtype for p in pairs for t, n in ((one, p.reference), (other, p.candidate))}
     computed_in = np.float64 if kinds == {np.dtype(np.float64)} else np.float32  # float64 on a grid was rounded to it
-    found: dict[str, Residuals] = {p.pair.reference: Residuals() for p in evidence.comparison.parameters}
-    updates = 0
+    eps = float(np.finfo(computed_in).eps)
+    found: dict[str, Residuals] = {p.pair.reference: Residuals(p.elements) for p in evidence.comparison.parameters}
+    updates, largest, normalised = 0, 0.0, False
     with np.errstate(all="ignore"):  # overflow and NaN count as beyond all bounds
-        for before, after, predicted, apart in predictions(evidence):
+        for before, after, predicted, gaps in predictions(evidence):
             updates += 1
+            steps = {name: np.abs(predicted[name] - before[name]) for name in found}
+            normalised = normalised or (updates == 1 and of_one_size(steps))
+            largest = max(largest, *(float(step.max(initial=0.0)) for step in steps.values()))
+            apart, floor = max(gaps.values(), default=0.0), FLOOR_ULPS * eps * largest
             for name, residuals in found.items():
-                residuals.look(
-                    before[name], after[name], predicted[name], max(apart.values(), default=0.0), kind, computed_in
-                )
-    name = max(found, key=lambda name: found[name].share)
+                residuals.look(before[name], after[name], predicted[name], apart, floor, normalised, kind=kind, eps=eps)
+    below = tuple(name for name, residuals in found.items() if not residuals.judged)
+    judged = {name: residuals for name, residuals in found.items() if name not in below} or found
+    amplified = few(judged)
+    judged = {name: residuals for name, residuals in judged.items() if name not in amplified}
+    name = max(judged, key=lambda name: judged[name].share)
     computed = evidence.source == COMPUTED
-    wrong = fault(found, updates, evidence.comparison.last_update)
-    unseen = "" if wrong or not computed else not_seen(evidence.base, found)
-    pulled = any(residuals.pull for residuals in found.values())
-    return Rounding(found[name].share, name, updates, wrong, unseen, computed and not pulled)
+    wrong = fault(judged, updates, evidence.comparison.last_update)
+    untold = "" if wrong else not_told(judged, amplified) or (not_seen(evidence.base, found) if computed else "")
+    clear = computed and not below and not any(residuals.pull for residuals in found.values())
+    return Rounding(judged[name].share, name, updates, wrong, below, untold, clear)
+
+
+def of_one_size(steps: ArraysByName) -> bool:
+    """Are these steps of a first update nearly all as long as the longest?"""
+    sizes = np.concatenate([step.ravel() for step in steps.values()])
+    sizes = sizes[sizes > 0]
+    return len(sizes) >= ENOUGH and float(np.median(sizes)) >= EQUAL_STEPS * float(sizes.max())
+
+
+def few(found: Mapping[str, Residuals]) -> list[str]:
+    """Vectors with steps that may be rounding, where a gradient of rounding makes a full step: a bias of no effect.
+
+    They are few beside the rest: what is wrong in the forward pass or the loss is seen in most of a network.
+    """
+    names = [name for name, residuals in found.items() if residuals.amplified > 1]
+    return names if 2 * sum(found[name].size for name in names) < sum(r.size for r in found.values()) else []
+
+
+def not_told(found: Mapping[str, Residuals], amplified: Sequence[str]) -> str:
+    """Why a fault of this size cannot be told from rounding, in words; "" if it can."""
+    if amplified:
+        names = ", ".join(amplified)
+        return f"steps of {names} may be rounding, divided by its own size: a fault cannot be told from it"
+    times = {name: max(residuals.beyond, residuals.strayed) for name, residuals in found.items()}
+    beyond = max(times, key=lambda name: times[name])
+    if times[beyond] > 1:
+        much = f"up to {times[beyond]:.2g} times what rounding explains"
+        return f"updates of {beyond} are off by {much}, and by a small part of a step: a fault cannot be told from it"
+    widest = max(found, key=lambda name: found[name].share)
+    if found[widest].share > MOST_ROUNDING:
+        share = found[widest].share
+        return f"rounding is {100 * share:.2g} % of an update of {widest}: a fault of that size cannot be told from it"
+    return ""
 
 
 def not_seen(base: UpdateRule, found: dict[str, Residuals]) -> str:
@@ -199,23 +145,19 @@ def pull_of(base: UpdateRule) -> float:
     return base.lr * base.lamda / counts
 
 
-def fault(found: dict[str, Residuals], updates: int, last_update: int) -> str:
-    """Why these are not rounding alone, in words; "" if they are."""
-    beyond = max(found, key=lambda name: found[name].beyond)
-    if found[beyond].beyond > 1:
-        return f"updates of {beyond} are off by up to {found[beyond].beyond:.2g} times what rounding explains"
+def fault(found: Mapping[str, Residuals], updates: int, last_update: int) -> str:
+    """Why these are not rounding alone, in words; "" if they can be."""
+    gross = max(found, key=lambda name: max(found[name].gross, found[name].amplified))
+    if max(found[gross].gross, found[gross].amplified) > 1:
+        return f"updates of {gross} are off by up to {found[gross].beyond:.2g} times what rounding explains"
     follows = max(found, key=lambda name: found[name].systematic)
     pulled = max(found, key=lambda name: found[name].pull - found[name].bias)
-    widest = max(found, key=lambda name: found[name].share)
     if found[pulled].pull > found[pulled].bias:
         size = f"{found[pulled].pull:.2g} in the mean"
         return f"updates of {pulled} follow the weights or their signs, by {size}, which is not chance"
     if found[follows].systematic > SYSTEMATIC:
         share = found[follows].systematic
         return f"updates of {follows} are {100 * share:.2g} % too long or too short, which is not chance"
-    if found[widest].share > MOST_ROUNDING:
-        share = found[widest].share
-        return f"rounding is {100 * share:.2g} % of an update of {widest}: a fault of that size cannot be told from it"
     if updates < last_update:
         return f"only {updates:,} of {last_update:,} updates were recorded before and after"
     return ""

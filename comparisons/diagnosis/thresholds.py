@@ -41,6 +41,17 @@ MOST_NUMBERS = 10_000_000  # in the gradients of all items together: 80 MB
 # In ε of the largest step so far: what float32 arithmetic makes of a step. A gradient is a difference of sums that
 # nearly cancel, and a trained network's is smaller than its parts.
 STEP_ULPS = 512
+# In ε of the largest step of any parameter so far: a gradient that is 0 in exact arithmetic, as that of a bias before a
+# normalisation, is what is left of sums of such numbers.
+FLOOR_ULPS = 16
+# Half of the first update's steps are at least this share of the longest: each gradient was divided by its size (Adam,
+# RMSprop, the sign of the gradient). So many elements are needed to say so.
+EQUAL_STEPS, ENOUGH = 0.9, 8
+# Of a matrix's step, in the mean: what rounding makes of it there, since only the smallest gradients are rounding
+# themselves. 4e-4 were measured.
+AMPLIFIED = 2e-3
+# The cosine of two runs' steps: below it they are not one step of two lengths.
+UNRELATED = 0.99
 # Times the ULP of a weight, in the mean: each side rounds a weight once or twice in an update, by 0.29 ULPs (½ / √3).
 ROUNDINGS = 0.75
 # In ε of the steps, in the mean: what rounding can do again and again to one side, as the error of a λ in float32.

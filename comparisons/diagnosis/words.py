@@ -39,11 +39,13 @@ def because(evidence: Evidence, found: Diagnosis, rounding: Rounding | None) -> 
     if found.window.looked_at == 0:
         if not before:
             yield "because", f"not known: {NO_STATES}"
-    elif rounding and rounding.alone:
+    elif rounding and rounding.alone and not rounding.untold:
         share = f"to {100 * rounding.share:.2g} % of an update of {rounding.parameter} at most"
         verdict = ": that is no bug" if rounding.negligible else "; a fault that does less than that cannot be seen"
         explains = f"{arithmetic(evidence, found)} explains each of the {rounding.updates:,} updates, {share}"
         yield "because", explains + verdict
+        if rounding.below:
+            yield "", f"{', '.join(rounding.below)} moves by rounding alone, beside the others: it is not judged"
         if found.window.sign_event:
             yield "", f"before update {found.window.sign_event:,} {SIGN_EVENT}"
     elif found.update is None and found.window.undetermined:
@@ -51,7 +53,7 @@ def because(evidence: Evidence, found: Diagnosis, rounding: Rounding | None) -> 
     elif found.update is None and before:
         yield "because", f"apart from that, {within_rounding(evidence, found)}"
     elif found.update is None:
-        fault = f"; {rounding.fault}" if rounding else ""
+        fault = f"; {rounding.fault or rounding.untold}" if rounding else ""
         yield "because", f"not known: {within_rounding(evidence, found)}{fault}"
     elif not told and not any(e.key == "recorded items" for e in before):
         where = f"update {found.update:,} of {', '.join(found.parameters)}"
