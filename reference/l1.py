@@ -70,8 +70,8 @@ def clipped(w: np.ndarray, v: np.ndarray, lr: float, lamda: float) -> np.ndarray
 
 
 def soft_threshold(z: np.ndarray, t: float) -> np.ndarray:
-    """S(z, t) = sign z · max(|z| − t, 0), computed as z − min(max(z, −t), t), which has no −0."""
-    return z - np.clip(z, -t, t)
+    """S(z, t) = sign z · max(|z| − t, 0), computed as 0 if |z| ≤ t, else z − min(max(z, −t), t), which has no −0."""
+    return np.where(np.abs(z) <= t, 0.0, z - np.clip(z, -t, t))
 
 
 def proximal(w: np.ndarray, v: np.ndarray, lr: float, lamda: float) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import reference.data
 import reference.train
 import torch_impl.train
 from comparisons.agreement.free_run import compare_runs
@@ -109,3 +111,55 @@ def test_lockstep_and_free_run_take_the_same_path(data):
             [end], [lockstep(SHORT, data, lambda e: partial(reference.train.step, experiment=e)).reference]
         ).differing
     )
+
+
+# --- what has no tolerance, and what has none to need ---------------------------------------------------------------
+
+
+@pytest.fixture(name="iris")
+def flowers():
+    """iris(1e6) -> the flowers' measurements in other units: tanh is saturated, and a gradient is rounding."""
+    known = reference.data.load(Path(__file__).parents[1] / "data" / "iris.csv")
+    return lambda times: replace(known, x_train=known.x_train * times)
+
+
+def with_a_fault(fault):
+    """PyTorch's update, and then fault(W1 before, W1 after)."""
+
+    def candidate(experiment):
+        step = torch_impl.train.stepper(experiment)
+
+        def faulty(state, x, t):
+            before = state.parameters[0][0].copy()
+            after = step(state, x, t)
+            (W, b), *others = after.parameters
+            return after._replace(parameters=[(fault(before, W), b), *others])
+
+        return faulty
+
+    return candidate
+
+
+FAULTS = {"noise": lambda before, after: after + 100, "frozen": lambda before, after: before}
+
+
+@pytest.mark.parametrize(("precision", "times"), [("float32", 1e6), ("float64", 1e16)])
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_value_without_a_bound_is_not_judged(iris, precision, times, fault):
+    """Adam divides a gradient of rounding by its size: whatever a candidate does there proves nothing."""
+    e = replace(SHORT, sizes=(4, 8, 3), optimizer="adam", style="proximal", precision=precision)
+    found = lockstep(e, iris(times), with_a_fault(fault))
+
+    assert 3 == found.exit_status
+    assert any("a fault in 32 of 67 values" in str(reason) for reason in found.not_judged)
+    assert found.moved
+    assert 1 == lockstep(e, iris(1.0), with_a_fault(fault)).exit_status
+
+
+@pytest.mark.parametrize(("precision", "tiny"), [("float64", 1e-18), ("float32", 1e-9)])
+def test_a_weight_that_l1_holds_at_zero_is_zero(iris, precision, tiny):
+    """Well inside the threshold both sides are exactly 0, whatever the error of the step is."""
+    e = replace(SHORT, sizes=(4, 3), style="proximal", lamda=1.0, precision=precision)
+    no_zeros = with_a_fault(lambda _, after: np.where(after == 0, tiny, after))
+
+    assert (1, 0) == (lockstep(e, iris(1.0), no_zeros).exit_status, lockstep(e, iris(1.0)).exit_status)

@@ -24,6 +24,9 @@ from reference.optimizers import OPTIMIZERS
 from reference.train import rule, update_weight
 from torch_impl import l1 as torch_l1
 
+# the hooks warn of a λ that is too small to move a weight, as any λ of a search may be
+pytestmark = pytest.mark.filterwarnings("ignore:.* is too small to move .* nonzero weights:UserWarning")
+
 SETTINGS = settings(derandomize=True, database=None, deadline=None, max_examples=40)
 
 ROUNDING = Fraction(1, 2**53)  # the largest relative error of a sum, difference or product of doubles …

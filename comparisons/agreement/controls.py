@@ -5,6 +5,7 @@ where the fault changes every value of every update by less than rounding can. W
 even before rounding, they are no other training: λ made all weights 0, and they stay so.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,11 +15,13 @@ import numpy as np
 import reference.train
 from comparisons.agreement.bits import differing_bits
 from comparisons.agreement.free_run import flatten
-from comparisons.agreement.tolerances import gaps, tolerances
+from comparisons.agreement.tolerances import Gaps, gaps, tolerances
 from reference.data import Dataset
 from reference.experiment import Experiment, Memory, State, draw, rates, start
 from reference.l1 import STYLES
 from reference.train import Step
+
+OWN_ROUNDINGS = 4  # of a value, by both sides in one update
 
 
 def with_lamda(factor: float) -> Step:
@@ -77,12 +80,50 @@ class NotJudged:
         return f"{self.fault} changes no value by more than rounding can, at most {sizes}"
 
 
+def own_rounding(before: np.ndarray, after: np.ndarray, kind: np.finfo) -> np.ndarray:
+    """What both sides' rounding of the value itself can do in one update. kind: of the type in which both compute."""
+    return OWN_ROUNDINGS * (float(kind.eps) * np.maximum(np.abs(before), np.abs(after)) + float(kind.tiny))
+
+
+class Hidden:
+    """Which values would have passed with any fault: in every update that moved one, its tolerance was wider than that.
+
+    With features of 10⁶, for example, rounding alone can turn a gradient around. A tolerance of a few roundings of the
+    value itself hides nothing that could be seen otherwise.
+    """
+
+    def __init__(self) -> None:
+        self._moved: np.ndarray | bool = False
+        self._told: np.ndarray | bool = False
+        self._unbounded: np.ndarray | bool = False  # in an update without a bound, the two sides went their own ways
+        self._widest = 0.0, 0.0  # the largest step of such an update, and its tolerance
+
+    def look(self, before: np.ndarray, found: Gaps, own: np.ndarray) -> None:
+        """An update of both sides. before: the values; own: their `own_rounding`."""
+        step = np.abs(found.reference - before)
+        told = found.allowed <= np.maximum(step, own)
+        self._moved, self._told = self._moved | (step > 0), self._told | told
+        self._unbounded |= np.isinf(found.allowed) & (found.gap > OWN_ROUNDINGS * step + own)
+        at = int(np.where(told, -1.0, step).argmax())
+        if not told[at]:
+            self._widest = max(self._widest, (float(step[at]), float(found.allowed[at])))
+
+    @property
+    def not_judged(self) -> tuple[NotJudged, ...]:
+        """The values that no update told anything of, as one fault."""
+        values = np.atleast_1d(self._moved & ~np.asarray(self._told) | self._unbounded)
+        number = int(values.sum())
+        return (NotJudged(f"a fault in {number:,} of {values.size:,} values", *self._widest),) if number else ()
+
+
 class Controls:
     """Which faults were not seen so far: all, in an experiment with L1, before the first update."""
 
     def __init__(self, experiment: Experiment) -> None:
         acts = STYLES[experiment.style].function is not None and experiment.lamda > 0
         self.unseen = dict(WRONG_L1) if acts else {}
+        if not math.isfinite(2 * experiment.lamda):
+            self.unseen.pop("2 λ", None)  # no number
         self._farthest: dict[str, tuple[float, float, float]] = {}  # change / rounding error, and both of them
         self._acting = {MISSING}  # what changes any value
 

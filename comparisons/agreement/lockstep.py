@@ -15,7 +15,7 @@ import reference.train
 import torch_impl.train
 from comparisons.agreement.bits import FirstDifference, exit_status
 from comparisons.agreement.blocks import locate
-from comparisons.agreement.controls import Controls, NotJudged
+from comparisons.agreement.controls import Controls, Hidden, NotJudged, own_rounding
 from comparisons.agreement.free_run import Tick, check_shapes, flatten, shapes_of, ticking
 from comparisons.agreement.ties import Candidate, tie_distance
 from comparisons.agreement.tolerances import copied, gaps, memory_apart, tolerances
@@ -36,7 +36,7 @@ class Lockstep:
     first_difference: FirstDifference | None
     moved: bool  # did any update move a value by more than rounding can?
     not_finite: int | None  # the first update that made a value NaN or infinite on both sides
-    not_judged: tuple[NotJudged, ...]  # which wrong L1 would have been within the tolerance, too
+    not_judged: tuple[NotJudged, ...]  # which wrong L1, or which values with any fault, would have passed, too
     used: float  # the largest gap / tolerance
     largest_gap_ulps: float
     least_margin: float  # the least tie distance / gap at the same value, where the gap is taken as 1 ULP or more
@@ -68,7 +68,7 @@ def lockstep(
     reference.train.check_names(experiment)
     candidate_update = candidate(replace(experiment, precision=UNROUNDED[experiment.precision]))
     parameters, batches = draw(experiment, data)
-    state, shapes, controls = start(parameters), shapes_of(parameters), Controls(experiment)
+    state, shapes, controls, hidden = start(parameters), shapes_of(parameters), Controls(experiment), Hidden()
     update, used, largest_ulps, margin, moved, not_finite = 0, 0.0, 0.0, math.inf, False, None
     ever, first = np.zeros(flatten([parameters]).size, dtype=bool), None
     with np.errstate(all="ignore"):  # overflow and NaN are for the comparison to find
@@ -85,14 +85,16 @@ def lockstep(
             first = first or locate(shapes, update, outside, found.reference, found.candidate)
             first = first or (memory_apart(expected, actual, allowed, update_of) if finite.all() else None)
             ever |= outside
+            own = own_rounding(before := flatten([state.parameters])[0], found.reference, np.finfo(experiment.dtype))
+            hidden.look(before, found, own)
             controls.in_lockstep(state, expected, actual, x, t, experiment)
             gap_ulps = found.gap / np.spacing(np.abs(found.reference), dtype=experiment.dtype)
             used = max(used, float(found.used.max()))
             largest_ulps = max(largest_ulps, float(gap_ulps.max()))
             margin = min(margin, float((tie_distance(found.reference) / np.maximum(gap_ulps, 1)).min()))
             after = expected._replace(parameters=reference.train.ROUNDING[experiment.precision](expected.parameters))
-            rows = flatten([state.parameters, after.parameters])
-            moved = moved or bool(((rows[0] != rows[1]) & (np.abs(found.reference - rows[0]) > found.allowed)).any())
+            by_more = np.abs(found.reference - before) > np.minimum(found.allowed, own)
+            moved = moved or bool(((before != flatten([after.parameters])[0]) & by_more).any())
             state = after
     return Lockstep(
         update,
@@ -101,7 +103,7 @@ def lockstep(
         first,
         moved,
         not_finite,
-        controls.not_judged,
+        controls.not_judged + hidden.not_judged,
         used,
         largest_ulps,
         margin,

@@ -72,6 +72,7 @@ class RoundingTie:
     gap_ulps: float  # from one to the other, in float64 ULPs
     tie_distance_ulps: int  # from the reference's value to the tie
     ties: int = 1  # how many values of the whole run were rounded apart
+    neighbours: bool = True  # each into two neighbouring float32 numbers? If not, rounding errors may have done it
 
 
 class Followed(NamedTuple):
@@ -81,7 +82,8 @@ class Followed(NamedTuple):
     expected: Parameters  # before rounding
     actual: Parameters
     differs: np.ndarray  # which elements do after rounding: a row
-    proved: bool  # is nothing but rounding between the two?
+    within: bool  # is each value within its tolerance before rounding?
+    neighbours: bool  # are the values that differ neighbours after it? Then nothing but rounding is between the two
 
 
 def follow(
@@ -89,10 +91,10 @@ def follow(
 ) -> Iterator[Followed]:
     """Every update of the candidate's run, beside what the reference makes of the candidate's own state.
 
-    That is proved if each value, remembered ones too, is within its own tolerance before rounding (`tolerances`), and
-    after rounding the same float32 number or a neighbour of it. Until the two runs part, the expected parameters are
-    those of the reference's own run. There, what the optimizers remember has other rounding errors: such a value may be
-    a little farther away, but not beyond a neighbour.
+    Rounding can explain it if each value, remembered ones too, is within its own tolerance before rounding
+    (`tolerances`), and does if it is the same float32 number after rounding or a neighbour of it. Until the two runs
+    part, the expected parameters are those of the reference's own run. There, what the optimizers remember has other
+    rounding errors: such a value may be a little farther away, but not beyond a neighbour.
     """
     candidate_update = candidate(replace(experiment, precision="float64"))  # the values before they are rounded
     parameters, batches = draw(experiment, data)
@@ -110,11 +112,11 @@ def follow(
         differs = differing_bits(*rows)
         apart = apart or bool(differs.any())
         found = gaps(right, actual, allowed)
-        outside = found.outside | differs & ~(neighbours(*rows) & np.isfinite(found.allowed))
-        proved = not outside.any() and memory_apart(right, actual, allowed, update_of) is None
+        within = not found.outside.any() and memory_apart(right, actual, allowed, update_of) is None
         if known is not None:
-            proved = proved and not differing_bits(*flatten([known, state.parameters])).any()
-        yield Followed(update, expected.parameters, actual.parameters, differs, proved)
+            within = within and not differing_bits(*flatten([known, state.parameters])).any()
+        close = not (differs & ~(neighbours(*rows) & np.isfinite(found.allowed))).any()
+        yield Followed(update, expected.parameters, actual.parameters, differs, within, close)
 
 
 def rounded(state: State) -> State:
@@ -138,15 +140,16 @@ def rounding_tie(
     """The rounding tie that explains the first difference of two rounded runs; None if none does.
 
     The candidate repeats its run to the end, and every one of its updates, before the difference and after it, must be
-    proved (`follow`). run: what the repeated run must be after every update, bit for bit; its first item is the start.
+    explained (`follow`). run: what the repeated run must be after every update, bit for bit; item 0 is the start.
     """
     if difference.update == 0:
         return None
-    found, ties, shapes = None, 0, shapes_of(draw(experiment, data)[0])
+    found, ties, close, shapes = None, 0, True, shapes_of(draw(experiment, data)[0])
     with np.errstate(all="ignore"):  # as in the free run
-        for update, expected, actual, differs, proved in follow(experiment, data, candidate, run):
-            if not proved:
+        for update, expected, actual, differs, within, near in follow(experiment, data, candidate, run):
+            if not within:
                 return None
+            close = close and near
             if not differs.any():
                 continue
             if found is None:
@@ -156,7 +159,7 @@ def rounding_tie(
                     return None
                 found = tie_between(*before[:, differs.argmax()])
             ties += int(differs.sum())
-    return found and replace(found, ties=ties)
+    return found and replace(found, ties=ties, neighbours=close)
 
 
 def tie_between(one: float, other: float) -> RoundingTie:

@@ -7,6 +7,7 @@ import torch
 
 import reference.train
 import torch_impl.train
+from comparisons.agreement.controls import MISSING, not_judged
 from comparisons.agreement.free_run import Agreement, Tick, compare_runs, ticking
 from comparisons.lamda.translation import EXACT, Translation
 from reference.data import Dataset
@@ -18,6 +19,12 @@ class Proof(NamedTuple):
 
     agreement: Agreement
     sum_abs: tuple[float, float]  # Σ|w| of both, without biases
+    no_effect: bool = False  # is the source's run the same without L1?
+
+    @property
+    def proved(self) -> bool:
+        """Was anything proved? Not if nothing moved, values are not finite on both sides, or λ has no effect."""
+        return self.agreement.moved and self.agreement.not_finite is None and not self.no_effect
 
 
 def check_batches(translation: Translation, data: Dataset) -> None:
@@ -33,13 +40,14 @@ def prove(translation: Translation, tick: Tick, data: Dataset) -> Proof:
     source = ticking(reference.train.train(translation.source, data), tick)
     agreement = compare_runs(source, torch_impl.train.train(translation.target, data))
     one, other = (sum(float(np.abs(W).sum()) for W, _ in side) for side in (agreement.reference, agreement.candidate))
-    return Proof(agreement, (one, other))
+    unseen = not_judged(translation.source, data) if not agreement.differing else ()
+    return Proof(agreement, (one, other), any(fault.fault == MISSING for fault in unseen))
 
 
 def exit_status(translation: Translation, proof: Proof | None) -> int:
-    """1 if an exact translation ends with other parameters, 3 if the proof compared nothing, else 0."""
+    """1 if an exact translation ends with other parameters, 3 if the proof proved nothing, else 0."""
     if proof is None:
         return 0
-    if not proof.agreement.moved:
+    if not proof.proved:
         return 3
     return int(translation.kind == EXACT and proof.agreement.differing > 0)

@@ -1,11 +1,13 @@
 """Which λ makes one style train as another does, or why no λ does."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
 
+from reference.errors import require
 from reference.experiment import SCHEDULES, Experiment, choose
 from reference.l1 import STYLES
 from reference.optimizers import OPTIMIZERS
@@ -53,7 +55,12 @@ def translate_lamda(
     through = through_optimizer(style) - through_optimizer(experiment.style)
     beta = experiment.momentum if OPTIMIZERS[experiment.optimizer].accumulates else 0.0
     schedule = schedule_of_lamda(experiment, powers, constant)
-    lamda = same.lamda * abs(sign) * same.lr**powers * (1 - beta) ** through
+    try:
+        lamda = same.lamda * abs(sign) * same.lr**powers * (1 - beta) ** through
+    except OverflowError:
+        lamda = math.inf
+    asked = f"got lamda {experiment.lamda:g} and lr {experiment.lr:g}"
+    require(lamda < math.inf, f"lamda and lr must give a finite λ for {style}; {asked}")
     target = replace(same, style=style, lamda=lamda, lamda_schedule=schedule or experiment.lamda_schedule)
     kind, reason = judge(experiment, target, follows=schedule is not None)
     return Translation(experiment, target, kind, formula(experiment, target, powers, through * (beta > 0)), reason)

@@ -44,13 +44,18 @@ class ParityResult(NamedTuple):
     @property
     def equal_again(self) -> bool:
         """Does nothing but a rounding tie explain the first difference, and are the runs equal at the end?"""
-        return self.tie is not None and self.outcome.differing == 0
+        return self.tie is not None and self.tie.neighbours and self.outcome.differing == 0
+
+    @property
+    def untold(self) -> bool:
+        """Are the two sides apart by more than a tie can explain, and by no more than float64's rounding can?"""
+        return self.tie is not None and not self.tie.neighbours
 
     @property
     def exit_status(self) -> int:
         """0 equal, 1 the runs differ, 3 nothing was proved."""
         status = 0 if self.equal_again else self.outcome.exit_status
-        return 3 if status == 0 and self.not_judged else status
+        return 3 if self.untold or (status == 0 and self.not_judged) else status
 
     @property
     def lockstep(self) -> Lockstep | None:

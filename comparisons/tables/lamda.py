@@ -42,6 +42,12 @@ def verdict(found: Translation, proof: Proof) -> str:
     first = agreement.first_difference
     if not agreement.moved:
         return f"NOTHING COMPARED ({told}): no update, or none that moved a parameter."
+    if agreement.not_finite is not None:
+        return (
+            f"NOTHING PROVED ({told}): after update {agreement.not_finite:,} a value is NaN or infinite on both sides."
+        )
+    if proof.no_effect:
+        return f"NOTHING PROVED ({told}): λ = {found.source.lamda:g} has no effect, the updates are those without L1."
     if first is None:
         return f"Proved ({told}): {counted}, and none after any update."
     word = ("Proved" if agreement.differing == 0 else "NOT PROVED") if found.kind == EXACT else "Measured"

@@ -70,12 +70,17 @@ def verdict(result: parity.ParityResult) -> str:
     outcome, tie = result.outcome, result.tie
     if not outcome.first_difference:
         return nothing_proved(result)
-    word = "EQUAL AT THE END" if result.equal_again else "DIFFERENT"
+    word = "EQUAL AT THE END" if result.equal_again else "NOT JUDGED" if result.untold else "DIFFERENT"
     words = f"{word}, {result.check}: first at {outcome.first_difference}"
     if isinstance(outcome, Agreement):
         words += f"; updates after which they differ: {outcome.updates_apart:,}"
     words += f"; {outcome.differing} of {outcome.parameters} differ at the end"
-    if tie:
+    if tie and result.untold:
+        words += (
+            f"; before rounding {tie.reference!r} and {tie.candidate!r}: rounding errors of float64 can do that, in"
+        )
+        words += " each update of the candidate; so can a fault, since they part values by more than neighbours"
+    elif tie:
         words += f"; a rounding tie explains it: before rounding {tie.reference!r} and {tie.candidate!r}, which are"
         words += f" {tie.gap_ulps:g} ULPs apart, and the tie is {tie.tie_distance_ulps} ULPs away; ties rounded"
         words += (
