@@ -95,7 +95,7 @@ class Hidden:
     def __init__(self) -> None:
         self._moved: np.ndarray | bool = False
         self._told: np.ndarray | bool = False
-        self._unbounded: np.ndarray | bool = False  # in an update without a bound, the two sides went their own ways
+        self._strayed: np.ndarray | bool = False  # within a tolerance, but farther apart than any value moved
         self._widest = 0.0, 0.0  # the largest step of such an update, and its tolerance
 
     def look(self, before: np.ndarray, found: Gaps, own: np.ndarray) -> None:
@@ -103,7 +103,7 @@ class Hidden:
         step = np.abs(found.reference - before)
         told = found.allowed <= np.maximum(step, own)
         self._moved, self._told = self._moved | (step > 0), self._told | told
-        self._unbounded |= np.isinf(found.allowed) & (found.gap > OWN_ROUNDINGS * step + own)
+        self._strayed |= found.gap > OWN_ROUNDINGS * step.max(initial=0.0) + own
         at = int(np.where(told, -1.0, step).argmax())
         if not told[at]:
             self._widest = max(self._widest, (float(step[at]), float(found.allowed[at])))
@@ -111,7 +111,7 @@ class Hidden:
     @property
     def not_judged(self) -> tuple[NotJudged, ...]:
         """The values that no update told anything of, as one fault."""
-        values = np.atleast_1d(self._moved & ~np.asarray(self._told) | self._unbounded)
+        values = np.atleast_1d(self._moved & ~np.asarray(self._told) | self._strayed)
         number = int(values.sum())
         return (NotJudged(f"a fault in {number:,} of {values.size:,} values", *self._widest),) if number else ()
 
