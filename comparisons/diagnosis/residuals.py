@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,16 @@ from comparisons.diagnosis.thresholds import (
     STEP_ULPS,
     UNRELATED,
 )
+
+
+class Conditions(NamedTuple):
+    """What is the same for all parameters in an update."""
+
+    apart: float  # how far the runs were from each other before it
+    floor: float  # what rounding alone can be as a step
+    normalised: bool  # is a gradient divided by its size, so that a step of rounding is as large as any?
+    kind: type  # of the grid
+    eps: float  # of the type that is computed in
 
 
 @dataclass
@@ -91,22 +102,9 @@ class Residuals:
         part = coefficients[1:]
         return math.sqrt(max(0.0, float(part @ self.gram[1:, 1:] @ part)) / self.elements)
 
-    def look(
-        self,
-        before: np.ndarray,
-        after: np.ndarray,
-        predicted: np.ndarray,
-        apart: float,
-        floor: float,
-        normalised: bool,
-        kind: type,
-        eps: float,
-    ) -> None:
-        """One more update.
-
-        apart: how far the runs were from each other before it. floor: what rounding alone can be as a step. normalised:
-        is a gradient divided by its size, so that a step of rounding is as large as any? kind: of the grid.
-        """
+    def look(self, before: np.ndarray, after: np.ndarray, predicted: np.ndarray, under: Conditions) -> None:
+        """One more update."""
+        apart, floor, normalised, kind, eps = under
         r, step, size = after - predicted, predicted - before, np.maximum(np.abs(before), np.abs(after))
         ulps = np.spacing(size.astype(kind)).astype(np.float64)
         self.largest_step = max(self.largest_step, float(np.abs(step).max(initial=0.0)))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from comparisons.diagnosis.evidence import COMPUTED, Evidence
-from comparisons.diagnosis.residuals import Residuals
+from comparisons.diagnosis.residuals import Conditions, Residuals
 from comparisons.diagnosis.thresholds import (
     ENOUGH,
     EQUAL_STEPS,
@@ -75,7 +75,8 @@ def rounding(evidence: Evidence) -> Rounding:
             largest = max(largest, *(float(step.max(initial=0.0)) for step in steps.values()))
             apart, floor = max(gaps.values(), default=0.0), FLOOR_ULPS * eps * largest
             for name, residuals in found.items():
-                residuals.look(before[name], after[name], predicted[name], apart, floor, normalised, kind=kind, eps=eps)
+                under = Conditions(apart, floor, normalised, kind, eps)
+                residuals.look(before[name], after[name], predicted[name], under)
     below = tuple(name for name, residuals in found.items() if not residuals.judged)
     judged = {name: residuals for name, residuals in found.items() if name not in below} or found
     amplified = few(judged)
