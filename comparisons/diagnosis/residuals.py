@@ -12,6 +12,7 @@ from comparisons.diagnosis.thresholds import (
     BIAS_ULPS,
     CHANCE,
     MOST_ROUNDING,
+    PULLS,
     ROUNDINGS,
     STATE,
     STEP_ULPS,
@@ -118,9 +119,12 @@ class Residuals:
             beyond = max(beyond, largest_share(rms(r), ROUNDINGS * rms(ulps) + explained))
         most = MOST_ROUNDING * np.abs(step).max(initial=0.0)
         if normalised:
+            # a weight near 0 may have had another sign, which L1 pulled the other way, and the optimizer remembers it
+            signs = r.ndim > 1 and apart > 0
+            left = np.where(np.abs(before) <= PULLS * self.largest_step, 0.0, r) if signs else r
             small = rms(step) * (MOST_ROUNDING if r.ndim <= 1 else AMPLIFIED)
-            half = float(np.median(shares(np.abs(r), 3 * ulps + explained))) if r.size else 0.0
-            gross = max(half, largest_share(rms(r), 3 * rms(ulps) + small + explained))
+            half = float(np.median(shares(np.abs(left), 3 * ulps + explained))) if r.size else 0.0
+            gross = max(half, largest_share(rms(left), 3 * rms(ulps) + small + explained))
         elif apart:
             gross = largest_share(np.abs(r), 3 * ulps + most + explained)
         else:  # nothing makes an error of rounding larger
