@@ -316,3 +316,17 @@ def test_a_fault_beside_a_gradient_that_is_rounding(tmp_path, optimizer, fault):
     found = compare(one, wrong, allow_rounding=True)
 
     assert ("different", 1) == (found.verdict, found.exit_status), found.report
+
+
+def test_a_learning_rate_that_is_a_hundred_thousandth_too_large(tmp_path, data):
+    """It is less than a report could name, and more than the rounding of a step: it is not said to be no bug."""
+    e = replace(SMALL, lr=0.1)
+    record_reference(tmp_path / "one.npz", e, data, 200)
+    for name, lr in (("right", 0.1), ("wrong", 0.1 * (1 + 1e-5))):
+        with Recorder(tmp_path / f"{name}.npz") as trace:
+            for parameters in torch_impl.train.train(replace(e, precision="float32", lr=lr), data):
+                trace.update({n: w.astype(np.float32) for n, w in as_state(parameters).items()})
+    right, wrong = (compare(tmp_path / "one.npz", tmp_path / f"{name}.npz") for name in ("right", "wrong"))
+
+    assert "no bug" in right.report
+    assert "no bug" not in wrong.report

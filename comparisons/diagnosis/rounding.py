@@ -16,9 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from comparisons.agreement.traces import FLOAT32
 from comparisons.diagnosis.evidence import COMPUTED, Evidence
 from comparisons.diagnosis.residuals import Conditions, Residuals
 from comparisons.diagnosis.thresholds import (
+    BIAS_ULPS,
     ENOUGH,
     EQUAL_STEPS,
     FLOOR_ULPS,
@@ -85,7 +87,8 @@ def rounding(evidence: Evidence) -> Rounding:
     computed = evidence.source == COMPUTED
     wrong = fault(judged, updates, evidence.comparison.last_update)
     untold = "" if wrong else not_told(judged, amplified) or (not_seen(evidence.base, found) if computed else "")
-    clear = computed and not below and not any(residuals.pull for residuals in found.values())
+    follows = any(residuals.pull or residuals.systematic > BIAS_ULPS * FLOAT32 for residuals in found.values())
+    clear = computed and not below and not follows
     return Rounding(judged[name].share, name, updates, wrong, below, untold, clear)
 
 
