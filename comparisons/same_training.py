@@ -240,7 +240,7 @@ def train_in_lockstep(
             check_loaded("candidate", candidate, state, does_not_load)
             check_loaded("reference", reference, before, SHARED)
         expected.update(before)
-        actual.update(given)
+        actual.update({name: array.astype(own[name].dtype) for name, array in given.items()})
         for batch in batches:
             # each side has copies of its own: whatever it does to them, the other does not see it
             candidate.load_state(as_given(before, pairs))
@@ -272,7 +272,7 @@ def check_loaded(who: str, code: TrainingCode, given: ArraysByName, fault: str) 
     """Raise InputError unless the training code has these parameters, in its own type."""
     for name, found in copied(code.state(), rounded=False).items():
         asked = given[name].astype(found.dtype)
-        differs = np.argwhere(found != asked)
+        differs = np.argwhere((found != asked) & ~(np.isnan(found) & np.isnan(asked)))
         if len(differs):
             index = tuple(differs[0].tolist())
             where = f"{name}{list(index)} is {float(found[index])!r}, and was given as {float(asked[index])!r}"

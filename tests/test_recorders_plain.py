@@ -560,3 +560,54 @@ def test_a_header_that_could_not_be_read_again(tmp_path, deep):
         header = {"note": header}
     with pytest.raises(InputError, match="nested more than 50 deep" if deep else "at most 1,048,576 are allowed"):
         Recorder(tmp_path / "r.npz", header=header)
+
+
+class Interrupted:
+    """A journal in which Ctrl-C comes."""
+
+    def write(self, _record):
+        """Never returns."""
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_inside_an_update_ends_the_recording(tmp_path):
+    """A program that goes on, as a notebook does, is told so; what was finished is kept."""
+    with Recorder(tmp_path / "run.npz") as trace:
+        for number in range(3):
+            trace.update({"W": np.full(2, float(number))})
+        rows, digests = trace._journals
+        trace._journals = [rows, Interrupted()]
+        with pytest.raises(KeyboardInterrupt):
+            trace.update({"W": np.full(2, 3.0)})
+        trace._journals = [rows, digests]
+        with pytest.raises(InputError, match="the recording has ended"):
+            trace.update({"W": np.full(2, 4.0)})
+
+    assert [0, 1, 2] == open_trace(tmp_path / "run.npz").read("updates").tolist()[:3]
+
+
+def test_a_forked_copy_of_the_program_records_nothing(tmp_path):
+    """It is told so, and the trace is whole."""
+    with Recorder(tmp_path / "run.npz") as trace:
+        trace.update({"W": np.zeros(2)})
+        trace.update({"W": np.ones(2)})
+        child = os.fork()
+        if child == 0:
+            try:
+                trace.update({"W": np.full(2, 9.0)})
+            except InputError as error:
+                os._exit(7 if "by fork" in str(error) else 1)
+            os._exit(0)
+        assert 7 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        trace.update({"W": np.full(2, 2.0)})
+
+    assert [0, 1, 2] == open_trace(tmp_path / "run.npz").read("updates").tolist()
+
+
+@pytest.mark.parametrize("what", ["gradients", "optimizer", "buffers"])
+def test_a_name_that_no_file_can_have(tmp_path, what):
+    """Half a surrogate pair is refused in one line."""
+    trace = Recorder(tmp_path / "run.npz")
+    trace.update({"W": np.zeros(2)})
+    with pytest.raises(InputError, match=r"cannot be the name of an array|is missing at|is new at"):
+        trace.update({"W": np.ones(2)}, **{what: {"\ud800": np.ones(2)}})

@@ -145,11 +145,11 @@ def sizes_of(sides: Sequence[np.ndarray], largest: float) -> np.ndarray:
 def first_apart(one: np.ndarray, other: np.ndarray, allowed: np.ndarray) -> tuple[int, int | None]:
     """The row and the element that are first farther apart than is allowed in that row; None for no element.
 
-    Where nothing is allowed the values must be equal: whole numbers beyond 2⁵³, too. NaN in both is no difference.
+    Where nothing is allowed values must be equal: whole numbers beyond 2⁵³, too. NaN or ∞ in both is no difference.
     """
     with np.errstate(all="ignore"):
         gap = np.abs(one.astype(np.float64) - other.astype(np.float64))
-        near = (gap <= allowed[:, None]) & ((allowed[:, None] > 0) | (one == other))
+        near = (gap <= allowed[:, None]) & (allowed[:, None] > 0) | (one == other)
         apart = np.argwhere(~(near | (np.isnan(one) & np.isnan(other))))
     return (int(apart[0][0]), int(apart[0][1])) if len(apart) else (0, None)
 

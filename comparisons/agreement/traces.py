@@ -143,7 +143,7 @@ def states(reference: Trace, candidate: Trace, pairs: Sequence[Pair]) -> Iterato
 
 def check_ulps(ulps: float) -> None:
     """Raise InputError unless it is a tolerance."""
-    number = isinstance(ulps, (int, float)) and not isinstance(ulps, bool)
+    number = isinstance(ulps, (int, float, np.integer, np.floating)) and not isinstance(ulps, bool)
     require(number and 0 <= ulps < math.inf, f"ulps must be a number >= 0; got {ulps}")
 
 

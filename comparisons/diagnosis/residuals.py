@@ -31,37 +31,24 @@ class Conditions(NamedTuple):
 
 
 @dataclass
-class Residuals:
-    """What is known of one parameter's r, over the updates so far."""
+class Fit:
+    """r = a · step + b · sign w + c · w by least squares, over some updates of a parameter."""
 
-    size: int  # elements of the parameter
-    squares: float = 0.0  # Σ r²
-    steps: float = 0.0  # Σ (p − w)²
-    largest_step: float = 0.0
-    moved: float = 0.0  # the candidate's largest step
-    floor: float = 0.0  # a step of this size, beside the largest of the network, is rounding itself
-    beyond: float = 0.0  # the largest |r| / what rounding explains
-    gross: float = 0.0  # the largest r of an update / what rounding and a small share of the step explain
-    strayed: float = 0.0  # the same, where being apart before the update explains nothing
-    amplified: float = 0.0  # the same as gross, of steps that may be rounding, divided by its own size
-    # Of the updates before which the runs were no farther apart than a rounding, with the columns of D being the step,
-    # the sign of the weight, and the weight: DᵀD, Dᵀr, rᵀr, and the number of elements.
+    # with the columns of D being the step, the sign of the weight, and the weight: DᵀD, Dᵀr, rᵀr, how many elements
     gram: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     along: np.ndarray = field(default_factory=lambda: np.zeros(3))
     noise: float = 0.0
     grid: float = 0.0  # Σ ulp(w)²
     elements: int = 0
 
-    @property
-    def share(self) -> float:
-        """‖r‖ / ‖steps‖; infinite where nothing should have moved."""
-        return math.sqrt(self.squares / self.steps) if self.steps else math.inf if self.squares else 0.0
-
-    @property
-    def judged(self) -> bool:
-        """Are its steps more than rounding? A bias before a normalisation has a gradient of 0 and roundings."""
-        largest = max(self.largest_step, self.moved)
-        return largest == 0 or largest > self.floor
+    def add(self, r: np.ndarray, step: np.ndarray, before: np.ndarray, ulps: np.ndarray) -> None:
+        """One more update."""
+        directions = np.stack([step.ravel(), np.sign(before).ravel(), before.ravel()])
+        self.gram += directions @ directions.T
+        self.along += directions @ r.ravel()
+        self.noise += float(np.square(r).sum())
+        self.grid += float(np.square(ulps).sum())
+        self.elements += r.size
 
     @property
     def systematic(self) -> float:
@@ -71,7 +58,7 @@ class Residuals:
 
     @property
     def fitted(self) -> tuple[np.ndarray, np.ndarray]:
-        """r = a · step + b · sign w + c · w by least squares: a, b, c, and how far from 0 chance can take each."""
+        """a, b, c, and how far from 0 chance can take each."""
         if not self.noise:
             return np.zeros(3), np.zeros(3)
         if not np.isfinite(self.gram).all():
@@ -102,6 +89,35 @@ class Residuals:
             return 0.0
         part = coefficients[1:]
         return math.sqrt(max(0.0, float(part @ self.gram[1:, 1:] @ part)) / self.elements)
+
+
+@dataclass
+class Residuals:
+    """What is known of one parameter's r, over the updates so far."""
+
+    size: int  # elements of the parameter
+    squares: float = 0.0  # Σ r²
+    steps: float = 0.0  # Σ (p − w)²
+    largest_step: float = 0.0
+    moved: float = 0.0  # the candidate's largest step
+    floor: float = 0.0  # a step of this size, beside the largest of the network, is rounding itself
+    beyond: float = 0.0  # the largest |r| / what rounding explains
+    gross: float = 0.0  # the largest r of an update / what rounding and a small share of the step explain
+    strayed: float = 0.0  # the same, where being apart before the update explains nothing
+    amplified: float = 0.0  # the same as gross, of steps that may be rounding, divided by its own size
+    near: Fit = field(default_factory=Fit)  # of the updates before which the runs were no farther apart than a rounding
+    all: Fit = field(default_factory=Fit)  # of all: there r has the errors of being apart, too
+
+    @property
+    def share(self) -> float:
+        """‖r‖ / ‖steps‖; infinite where nothing should have moved."""
+        return math.sqrt(self.squares / self.steps) if self.steps else math.inf if self.squares else 0.0
+
+    @property
+    def judged(self) -> bool:
+        """Are its steps more than rounding? A bias before a normalisation has a gradient of 0 and roundings."""
+        largest = max(self.largest_step, self.moved)
+        return largest == 0 or largest > self.floor
 
     def look(self, before: np.ndarray, after: np.ndarray, predicted: np.ndarray, under: Conditions) -> None:
         """One more update."""
@@ -137,19 +153,14 @@ class Residuals:
         self.strayed = max(self.strayed, largest_share(rms(r), 3 * rms(ulps) + MOST_ROUNDING * rms(step) + arithmetic))
         self.squares += float(np.square(r).sum())
         self.steps += float(np.square(step).sum())
-        if near:
-            directions = np.stack([step.ravel(), np.sign(before).ravel(), before.ravel()])
-            self.gram += directions @ directions.T
-            self.along += directions @ r.ravel()
-            self.noise += float(np.square(r).sum())
-            self.grid += float(np.square(ulps).sum())
-            self.elements += r.size
+        for fit in [self.near, self.all] if near else [self.all]:
+            fit.add(r, step, before, ulps)
 
 
 def unrelated(one: np.ndarray, other: np.ndarray) -> bool:
-    """Have two steps nothing in common? One that is 0 is no step."""
+    """Have two steps nothing in common? A second one that is 0 is no step; the first may have been rounded to 0."""
     sizes = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))
-    return sizes > 0 and abs(float((one * other).sum())) < UNRELATED * sizes
+    return bool(other.any()) and (sizes == 0 or abs(float((one * other).sum())) < UNRELATED * sizes)
 
 
 def rms(values: np.ndarray) -> float:

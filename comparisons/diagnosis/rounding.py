@@ -87,7 +87,8 @@ def rounding(evidence: Evidence) -> Rounding:
     computed = evidence.source == COMPUTED
     wrong = fault(judged, updates, evidence.comparison.last_update)
     untold = "" if wrong else not_told(judged, amplified) or (not_seen(evidence.base, found) if computed else "")
-    follows = any(residuals.pull or residuals.systematic > BIAS_ULPS * FLOAT32 for residuals in found.values())
+    fits = [residuals.near for residuals in found.values()]
+    follows = any(fit.pull or fit.systematic > BIAS_ULPS * FLOAT32 for fit in fits)
     clear = computed and not below and not follows
     return Rounding(judged[name].share, name, updates, wrong, below, untold, clear)
 
@@ -118,6 +119,11 @@ def not_told(found: Mapping[str, Residuals], amplified: Sequence[str]) -> str:
     if times[beyond] > 1:
         much = f"up to {times[beyond]:.2g} times what rounding explains"
         return f"updates of {beyond} are off by {much}, and by a small part of a step: a fault cannot be told from it"
+    for name, residuals in found.items():
+        if residuals.all.pull > residuals.all.bias or residuals.all.systematic > SYSTEMATIC:
+            return (
+                f"updates of {name} follow the steps or the weights, once the runs are apart: a fault may do that, too"
+            )
     widest = max(found, key=lambda name: found[name].share)
     if found[widest].share > MOST_ROUNDING:
         share = found[widest].share
@@ -133,7 +139,7 @@ def not_seen(base: UpdateRule, found: dict[str, Residuals]) -> str:
     if not base.has_l1 or base.optimizer.normalises:
         return ""
     pull = pull_of(base)
-    could = {name: abs(found[name].fitted[0][1]) + found[name].fitted[1][1] for name in base.penalised}
+    could = {name: abs(found[name].near.fitted[0][1]) + found[name].near.fitted[1][1] for name in base.penalised}
     name = max(could, key=lambda name: could[name], default="")
     if not name or could[name] < WRONG_LAMDA * pull:
         return ""
@@ -154,15 +160,15 @@ def fault(found: Mapping[str, Residuals], updates: int, last_update: int) -> str
     gross = max(found, key=lambda name: max(found[name].gross, found[name].amplified))
     if max(found[gross].gross, found[gross].amplified) > 1:
         return f"updates of {gross} are off by up to {found[gross].beyond:.2g} times what rounding explains"
-    follows = max(found, key=lambda name: found[name].systematic)
-    pulled = max(found, key=lambda name: found[name].pull - found[name].bias)
-    if found[pulled].pull > found[pulled].bias:
-        size = f"{found[pulled].pull:.2g} in the mean"
+    follows = max(found, key=lambda name: found[name].near.systematic)
+    pulled = max(found, key=lambda name: found[name].near.pull - found[name].near.bias)
+    if found[pulled].near.pull > found[pulled].near.bias:
+        size = f"{found[pulled].near.pull:.2g} in the mean"
         return f"updates of {pulled} follow the weights or their signs, by {size}, which is not chance"
-    if found[follows].systematic > SYSTEMATIC:
-        share = found[follows].systematic
+    if found[follows].near.systematic > SYSTEMATIC:
+        share = found[follows].near.systematic
         return f"updates of {follows} are {100 * share:.2g} % too long or too short, which is not chance"
-    if updates < last_update:
+    if updates < max(last_update, 1):
         return f"only {updates:,} of {last_update:,} updates were recorded before and after"
     return ""
 

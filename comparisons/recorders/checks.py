@@ -80,7 +80,7 @@ def check_parameters(path: Path, parameters: Mapping[str, np.ndarray]) -> None:
 def check_columns(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Raise InputError unless a trace can have all of these arrays: what is written must be read again."""
     require(path, len(arrays) < MOST_ARRAYS - 10, f"{len(arrays):,} arrays are too many; {MOST_ARRAYS:,} are allowed")
-    names = sum(len(name.encode()) + 100 for name in arrays)
+    names = sum(len(name.encode(errors="surrogatepass")) + 100 for name in arrays)
     require(path, names < MOST_CONTENTS, f"the names have {names:,} bytes; {MOST_CONTENTS:,} are allowed")
     for name, array in arrays.items():
         require(path, usable(name), f"{name!r} cannot be the name of an array: join its parts with '.'")

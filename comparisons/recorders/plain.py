@@ -142,6 +142,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         parameters and buffers that come, go, or are of another shape or a wider type than the first ones.
         """
         self._require(not self._ended, "the recording has ended; another run needs a recorder of its own")
+        self._require(self._process == os.getpid(), "the process that began it records; this is a copy of it, by fork")
         number = self._updates
         self._require(number < MOST_ROWS, "a trace has no more rows")
         state = self._state(parameters)
@@ -153,8 +154,8 @@ class Recorder(AbstractContextManager["Recorder"]):
             if number == 1:
                 self._open(extra)
             row = self._as_row(number, state | extra) if self._is_row(number) else b""
-            self._append(row, fingerprint)
-        self._updates += 1
+            self._append(row, fingerprint, number + 1)
+        self._updates = number + 1
 
     def _require(self, met: object, fault: str) -> None:
         require(self.path, met, fault)
@@ -212,7 +213,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         except InputError:
             self._ended = True
             raise
-        self._append(*start)
+        self._append(*start, 1)
 
     def _digest(self, number: int, state: Mapping[str, np.ndarray], batch: Items) -> bytes:
         """The record of the digests of an update."""
@@ -231,14 +232,17 @@ class Recorder(AbstractContextManager["Recorder"]):
             self._row[name] = array
         return self._row.tobytes()
 
-    def _append(self, row: bytes, fingerprint: bytes) -> None:
+    def _append(self, row: bytes, fingerprint: bytes, states: int) -> None:
         """Write both to the journals at once: what is written survives the end of this program, whatever ends it."""
         try:
             for file, record in zip(self._journals, (row, fingerprint), strict=True):
                 while record:
                     record = record[file.write(record) :]
-        except OSError as error:
+            self._updates = states
+        except BaseException as error:  # Ctrl-C, too
             self._ended = True  # half a record may be written: nothing must follow it
+            if not isinstance(error, OSError):
+                raise
             fault = f"cannot be written ({error.strerror}); the {self._updates} states before are kept"
             raise InputError(f"{self.path}: {fault}") from error
 

@@ -43,7 +43,7 @@ class Pair:
 
     def returned(self, array: np.ndarray) -> np.ndarray:
         """A reference's array with the candidate's axes."""
-        return np.ascontiguousarray(array.transpose(np.argsort(self.axes)))
+        return np.array(array.transpose(np.argsort(self.axes)), order="C")  # ascontiguousarray makes 0 axes one
 
 
 def line_up(reference: Mapping[str, Column], candidate: Mapping[str, Column], names: Names) -> list[Pair]:
