@@ -348,3 +348,15 @@ def test_a_buffer_can_be_mapped(pair):
 
     assert 0 == compare(*pair({"buffer:x": mean}, {"buffer:y": mean}), names={"y": "x"}).exit_status
     assert 1 == compare(*pair({"buffer:x": mean}, {"buffer:y": mean + 1}), names={"y": "x"}).exit_status
+
+
+@pytest.mark.parametrize("other", [-np.inf, np.inf, 0.0])
+def test_a_mask_of_infinities_is_compared(tmp_path, other):
+    """A causal mask is the same in both runs; twins: another sign, and no mask."""
+    for name, value in (("one", -np.inf), ("other", other)):
+        with Recorder(tmp_path / f"{name}.npz") as trace:
+            for number in range(4):
+                trace.update({"w": np.full(3, float(number))}, buffers={"mask": np.array([0.0, value])})
+    found = compare(tmp_path / "one.npz", tmp_path / "other.npz")
+
+    assert ("equal" if other == -np.inf else "different") == found.verdict

@@ -463,3 +463,44 @@ def test_the_plugin(pytester):
     assert 1 == json.loads(result.read_text())["comparison"]["exit_status"]
     assert ("5", "0") == (figures["test_good"]["parity_updates"], figures["test_good"]["parity_exit_status"])
     assert "1" == figures["test_bad"]["parity_exit_status"]
+
+
+class Linear:
+    """Least squares in one type; s is a parameter without axes."""
+
+    def __init__(self, kind, slope=1.0):
+        self.kind, self.slope = kind, slope
+        rng = np.random.default_rng(0)
+        self.p = {"W": rng.normal(size=(6, 3)).astype(kind), "s": np.array(0.5, kind)}
+
+    def state(self):
+        return self.p
+
+    def load_state(self, state):
+        self.p = {name: np.array(w, self.kind) for name, w in state.items()}
+
+    def step(self, x, t):
+        x, t, p = x.astype(self.kind), t.astype(self.kind), self.p
+        d = self.slope * (x @ p["W"] + p["s"] - t) / self.kind(t.size)
+        lr = self.kind(0.1)
+        self.p = {"W": p["W"] - lr * (x.T @ d), "s": np.array(p["s"] - lr * d.sum(), self.kind)}
+
+
+@pytest.mark.parametrize("kinds", [(np.float64, np.float32), (np.float32, np.float64)], ids=["wide", "narrow"])
+def test_training_codes_of_two_types(kinds):
+    """The float32 side may round as float32 does, whichever side it is; twin: a gradient 1 % too long is different."""
+    rng = np.random.default_rng(1)
+    batches = [(rng.normal(size=(8, 6)), rng.normal(size=(8, 3))) for _ in range(20)]
+    one, other = (Linear(kind) for kind in kinds)
+
+    assert "equal up to rounding" == assert_same_training(one, other, batches, allow_rounding=True).verdict
+    with pytest.raises(TrainingDiffersError, match="DIFFERENT"):
+        assert_same_training(Linear(kinds[0]), Linear(kinds[1], 1.01), batches, allow_rounding=True)
+
+
+def test_a_parameter_without_axes():
+    """It is compared as it is."""
+    rng = np.random.default_rng(1)
+    batches = [(rng.normal(size=(8, 6)), rng.normal(size=(8, 3))) for _ in range(5)]
+
+    assert "equal" == assert_same_training(Linear(np.float64), Linear(np.float64), batches).verdict
