@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -47,6 +48,13 @@ def plain_text():
 def article_data():
     """The article's 200 training and 40 test items."""
     return reference.data.article()
+
+
+@pytest.fixture(name="iris", scope="session")
+def flowers():
+    """iris(1e3): the flowers in other units, so that tanh is saturated and a gradient is nothing but rounding."""
+    known = reference.data.load(ROOT / "data" / "iris.csv")
+    return lambda times: replace(known, x_train=known.x_train * times)
 
 
 @pytest.fixture(name="run")

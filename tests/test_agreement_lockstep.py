@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import reference.data
 import reference.train
 import torch_impl.train
 from comparisons.agreement.free_run import compare_runs
@@ -114,13 +112,6 @@ def test_lockstep_and_free_run_take_the_same_path(data):
 
 
 # --- what has no tolerance, and what has none to need ---------------------------------------------------------------
-
-
-@pytest.fixture(name="iris")
-def flowers():
-    """iris(1e6) -> the flowers' measurements in other units: tanh is saturated, and a gradient is rounding."""
-    known = reference.data.load(Path(__file__).parents[1] / "data" / "iris.csv")
-    return lambda times: replace(known, x_train=known.x_train * times)
 
 
 def with_a_fault(fault):

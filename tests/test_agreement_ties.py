@@ -286,20 +286,14 @@ def test_a_difference_that_the_update_does_not_make_is_no_rounding_tie(dead):
     assert rounding_tie(ON_A_TIE, dead, replace(difference, update=0), ACROSS_TIES) is None
 
 
-def scaled_flowers(times):
-    """Features of some thousands: tanh is saturated, and a gradient is nothing but rounding."""
-    known = reference.data.load(Path(__file__).parents[1] / "data" / "iris.csv")
-    return replace(known, x_train=known.x_train * times)
-
-
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_what_rounding_can_part_by_more_than_neighbours_is_not_judged(optimizer):
+def test_what_rounding_can_part_by_more_than_neighbours_is_not_judged(iris, optimizer):
     """The two sides are right; a fault within the same noise would look the same. Twin: one beyond it is different."""
     e = Experiment(sizes=(4, 8, 3), style="clipped", optimizer=optimizer, epochs=2)
-    found = parity.check(parity.ParityCheck(e, scaled_flowers(1000)), lambda _: None)
+    found = parity.check(parity.ParityCheck(e, iris(1000)), lambda _: None)
 
     assert (3, False) == (found.exit_status, found.tie.neighbours)
     assert table.verdict(found).startswith("NOT JUDGED, free run: first at update ")
     wrong = changed(lambda parameters: [(W + 1e-6, b) for W, b in parameters])
-    first = parted(e, scaled_flowers(1000), wrong)
-    assert rounding_tie(e, scaled_flowers(1000), first, wrong) is None
+    first = parted(e, iris(1000), wrong)
+    assert rounding_tie(e, iris(1000), first, wrong) is None

@@ -22,7 +22,7 @@ from reference.errors import InputError
 
 # In ε: a gradient is a chain of sums of some hundred products, and momentum adds up some ten gradients.
 NOISE_ULPS = 64
-# In ε of the largest gradient of any parameter: what is left of a sum that is 0 in exact arithmetic.
+# In ε of the largest gradient, or step, of any parameter: what is left of a sum that is 0 in exact arithmetic.
 FLOOR_ULPS = 16
 # A tolerance, or a gap, that is a larger share of an update hides what changes an update: LeakyReLU in place of ReLU
 # changes a gradient by 1 %.
@@ -111,6 +111,7 @@ def compare_beside(
         if updates[0] > until:
             break
         sides, sizes = {}, {}
+        of_kind: dict[str, np.ndarray] = {}  # the largest of all arrays of a kind, row by row
         for name, theirs, axes in found:
             began = 0 if name.startswith(BUFFER) else 1
             rows = slice(*np.searchsorted(updates, [began, until + 1]))
@@ -118,9 +119,10 @@ def compare_beside(
             sides[name] = updates[rows], *(side.reshape(len(a), math.prod(a.shape[1:])) for side in (a, b))
             sizes[name] = sizes_of(sides[name][1:], largest[name])
             largest[name] = sizes[name].max(initial=largest[name])
+            if eps[name]:
+                of_kind[kind_of(name)] = np.maximum(of_kind.get(kind_of(name), 0.0), sizes[name])
         for name, (numbers, a, b) in sides.items():
-            alike = [sizes[other] for other in refs if eps[other] and kind_of(other) == kind_of(name)]
-            floor = FLOOR_ULPS * eps[name] * np.max(alike, axis=0) if eps[name] else np.zeros(len(a))
+            floor = FLOOR_ULPS * eps[name] * of_kind.get(kind_of(name), 0.0)
             row, element = first_apart(a, b, allowed[name] * sizes[name] + floor)
             if element is not None and (first is None or numbers[row] < first.update):
                 index = [int(i) for i in np.unravel_index(element, reference.columns[name].shape)]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from comparisons.agreement.beside import FLOOR_ULPS
 from comparisons.agreement.traces import FLOAT32
 from comparisons.diagnosis.evidence import COMPUTED, Evidence
 from comparisons.diagnosis.residuals import Conditions, Residuals
@@ -23,7 +24,6 @@ from comparisons.diagnosis.thresholds import (
     BIAS_ULPS,
     ENOUGH,
     EQUAL_STEPS,
-    FLOOR_ULPS,
     MOST_ROUNDING,
     NO_BUG_ABOVE,
     PULLS,

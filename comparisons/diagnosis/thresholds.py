@@ -41,9 +41,6 @@ MOST_NUMBERS = 10_000_000  # in the gradients of all items together: 80 MB
 # In ε of the largest step so far: what float32 arithmetic makes of a step. A gradient is a difference of sums that
 # nearly cancel, and a trained network's is smaller than its parts.
 STEP_ULPS = 512
-# In ε of the largest step of any parameter so far: a gradient that is 0 in exact arithmetic, as that of a bias before a
-# normalisation, is what is left of sums of such numbers.
-FLOOR_ULPS = 16
 # Half of the first update's steps are at least this share of the longest: each gradient was divided by its size (Adam,
 # RMSprop, the sign of the gradient). So many elements are needed to say so.
 EQUAL_STEPS, ENOUGH = 0.9, 8

@@ -155,7 +155,6 @@ class Recorder(AbstractContextManager["Recorder"]):
                 self._open(extra)
             row = self._as_row(number, state | extra) if self._is_row(number) else b""
             self._append(row, fingerprint, number + 1)
-        self._updates = number + 1
 
     def _require(self, met: object, fault: str) -> None:
         require(self.path, met, fault)
@@ -192,6 +191,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         check_columns(self.path, state | buffers)
         self._beside = {name: a.copy() for name, a in buffers.items()}
         self._keep({name: a.copy() for name, a in state.items()})
+        self._updates = 1
 
     def _keep(self, start: dict[str, np.ndarray]) -> None:
         self._start = start
@@ -233,7 +233,10 @@ class Recorder(AbstractContextManager["Recorder"]):
         return self._row.tobytes()
 
     def _append(self, row: bytes, fingerprint: bytes, states: int) -> None:
-        """Write both to the journals at once: what is written survives the end of this program, whatever ends it."""
+        """Write both to the journals at once: what is written survives the end of this program, whatever ends it.
+
+        states: how many the journals then have.
+        """
         try:
             for file, record in zip(self._journals, (row, fingerprint), strict=True):
                 while record:
